@@ -28,7 +28,7 @@ from app.journey.plans import rounds
 from app.journey.plans.service import look_at_days
 from app.journey.refunds import accounts as refund_accounts
 from app.journey.refunds import service as refunds
-from app.people import clients, passkeys, sessions
+from app.people import clients, passkeys, recovery, sessions
 from app.services import Services
 from consent import sign_ins, vault
 
@@ -66,6 +66,8 @@ PROOF_PAUSE = dt.timedelta(hours=1)
 
 JOBS: dict[Callable[[UnitOfWork], object], dt.timedelta] = {
     passkeys.drop_stale: dt.timedelta(minutes=5),
+    recovery.look_at_waiting: dt.timedelta(minutes=5),
+    recovery.drop_stale: dt.timedelta(hours=1),
     sessions.drop_stale: dt.timedelta(minutes=5),
     forget_expired_secrets: dt.timedelta(minutes=5),
     clients.forget_used_assertions: dt.timedelta(minutes=5),

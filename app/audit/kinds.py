@@ -42,6 +42,9 @@ class Kind(enum.StrEnum):
     STOP_LIFTED = "stop.lifted"
     PASSKEY_REMOVED = "passkey.removed"
     OPERATOR_ACCESS = "operator.access"
+    CODE_USED = "recovery_code.used"
+    RECOVERY_BEGUN = "recovery.begun"
+    RECOVERY_ENDED = "recovery.ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +389,31 @@ SOURCES = {
         key=("id",),
         since="at",
         columns=("id", "customer_id", "by", "what", "subject_id", "because", "at"),
+    ),
+    # by which somebody came to a new passkey without one of before: nothing of the code itself
+    Kind.CODE_USED: Source(
+        table="recovery_code",
+        key=("id",),
+        since="used_at",
+        columns=("id", "customer_id", "made_at", "used_at"),
+        only="used_at IS NOT NULL",
+        key_kind=KeyKind.PROFILE,
+    ),
+    Kind.RECOVERY_BEGUN: Source(
+        table="recovery",
+        key=("id",),
+        since="began_at",
+        columns=("id", "customer_id", "began_at", "opens_at"),
+        key_kind=KeyKind.PROFILE,
+    ),
+    Kind.RECOVERY_ENDED: Source(
+        table="recovery",
+        key=("id",),
+        since="ended_at",
+        columns=("id", "customer_id", "state", "ended_at"),
+        digests=("evidence",),
+        only="ended_at IS NOT NULL",
+        key_kind=KeyKind.PROFILE,
     ),
 }
 

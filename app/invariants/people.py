@@ -115,4 +115,14 @@ PEOPLE: tuple[Invariant, ...] = (
         "SELECT min(id) FROM stop WHERE lifted_at IS NULL GROUP BY customer_id HAVING count(*) > 1"
         " UNION ALL SELECT id FROM stop WHERE lifted_at < at OR (lifted_at IS NOT NULL AND lifted_evidence IS NULL)",
     ),
+    holds(
+        "S3",
+        "while a way back by e-mail waits everything of its customer's is stopped; and none came to a new passkey, or"
+        " to a session that could make one, before three days were over",
+        "SELECT r.id FROM recovery r WHERE r.state = 'waiting' AND NOT EXISTS"
+        " (SELECT 1 FROM stop s WHERE s.customer_id = r.customer_id AND s.lifted_at IS NULL)"
+        " UNION ALL SELECT r.id FROM recovery r WHERE r.state = 'done' AND {seconds:r.ended_at,r.began_at} < 259200"
+        " UNION ALL SELECT c.id FROM customer_session c JOIN recovery r ON r.id = c.way_back"
+        " WHERE {seconds:c.created_at,r.began_at} < 259200",
+    ),
 )

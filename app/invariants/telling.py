@@ -87,7 +87,11 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'consent_not_taken' THEN 'ConsentChanged' WHEN 'consent_account' THEN 'ConsentChanged'"
         " WHEN 'address_asked' THEN 'AddressAsked' WHEN 'all_stopped' THEN 'CustomerStopped'"
         " WHEN 'stop_lifted' THEN 'StopLifted' WHEN 'passkey_added' THEN 'PasskeyAdded'"
-        " WHEN 'passkey_removed' THEN 'PasskeyRemoved' ELSE 'SafeWordsChanged' END",
+        " WHEN 'passkey_removed' THEN 'PasskeyRemoved' WHEN 'address_changed' THEN 'AddressChanged'"
+        " WHEN 'codes_made' THEN 'RecoveryCodesMade' WHEN 'code_used' THEN 'RecoveryCodeUsed'"
+        " WHEN 'recovery_asked' THEN 'RecoveryWordsDrawn' WHEN 'recovery_begun' THEN 'RecoveryBegun'"
+        " WHEN 'recovery_waits' THEN 'RecoveryWaits' WHEN 'recovery_over' THEN 'RecoveryOver'"
+        " WHEN 'recovery_done' THEN 'RecoveryDone' ELSE 'SafeWordsChanged' END",
     ),
     holds(
         "M3",
@@ -101,9 +105,11 @@ TELLING: tuple[Invariant, ...] = (
         # what has no first try was sent before anybody was asked (migration 0029); a minute, since it may be shown on
         # one machine and sent by another
         "SELECT n.id FROM notice n JOIN customer c ON c.id = n.customer_id WHERE n.state = 'sent'"
+        # of another address than the customer has now nothing is known any more, but that it was told so
         " AND n.begun_at IS NOT NULL"
-        " AND n.kind <> 'address_asked' AND (c.email_proven_at IS NULL"
-        " OR {seconds:c.email_proven_at,n.ended_at} > 60)",
+        " AND n.kind NOT IN ('address_asked', 'address_changed') AND (c.email_proven_at IS NULL"
+        " OR {seconds:c.email_proven_at,n.ended_at} > 60)"
+        " AND (c.email_changed_at IS NULL OR {seconds:n.ended_at,c.email_changed_at} > 120)",
     ),
     holds(
         "M5",

@@ -48,11 +48,20 @@ from app.journey.webhooks import delivery
 from app.journey.webhooks import service as webhooks
 from app.people.events import (
     AddressAsked,
+    AddressChanged,
     BillerVetted,
     CustomerStopped,
     PasskeyAdded,
     PasskeyRemoved,
     PayeeAccountMoved,
+    RecoveryAsked,
+    RecoveryBegun,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
+    RecoveryDone,
+    RecoveryOver,
+    RecoveryWaits,
+    RecoveryWordsDrawn,
     SafeWordsChanged,
     StopLifted,
 )
@@ -92,6 +101,15 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     StopLifted: [notices.tell_stop_lifted],
     PasskeyAdded: [notices.tell_passkey_added],
     PasskeyRemoved: [notices.tell_passkey_removed],
+    AddressChanged: [notices.tell_address_changed],
+    RecoveryCodesMade: [notices.tell_codes_made],
+    RecoveryCodeUsed: [notices.tell_code_used],
+    RecoveryAsked: [notices.write_recovery_words],
+    RecoveryWordsDrawn: [],  # its message is written with it
+    RecoveryBegun: [step.look_at_customer, notices.tell_recovery_begun],
+    RecoveryWaits: [notices.tell_recovery_waits],
+    RecoveryOver: [notices.tell_recovery_over],
+    RecoveryDone: [step.look_at_customer, notices.tell_recovery_done],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [
@@ -108,14 +126,16 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
 }
 
 #: what nobody may see undone, in the transaction of the fact itself: work comes too late for it
+_WHEN_ALL_IS_STOPPED: list[AtOnce] = [
+    stopping.take_back_at_once,
+    refund_accounts.take_back_at_once,
+    calendars.make_discreet_at_once,
+]
 AT_ONCE: dict[type[Event], list[AtOnce]] = {
     InvoiceOpened: [corrections.replace_at_once],
     AnswerChanged: [plans.agree_at_once],
-    CustomerStopped: [
-        stopping.take_back_at_once,
-        refund_accounts.take_back_at_once,
-        calendars.make_discreet_at_once,
-    ],
+    CustomerStopped: _WHEN_ALL_IS_STOPPED,
+    RecoveryDone: _WHEN_ALL_IS_STOPPED,
 }
 
 #: work that repeats by itself until it is over; it is asked for by name, not by an event

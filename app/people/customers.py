@@ -17,6 +17,8 @@ from consent.base import new_id
 
 _EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s.]+(\.[^@\s.]+)+")
 LOCALES = ("en", "fr")
+#: of one address that are looked at
+SPACES_MOST = 50
 #: by their own clock
 MORNING = dt.time(6)
 
@@ -25,10 +27,15 @@ def checked_name_and_email(name: object, email: object) -> tuple[str, str]:
     """Strip and check what a person typed. Raises Invalid naming the field."""
     if not isinstance(name, str) or not 1 <= len(name.strip()) <= 100 or not name.strip().isprintable():
         raise _field("name", "Write your name, at most 100 characters.")
+    return name.strip(), checked_email(email)
+
+
+def checked_email(email: object) -> str:
+    """The same for an address alone."""
     address = email.strip() if isinstance(email, str) else ""
     if len(address) > 254 or not address.isprintable() or not _EMAIL.fullmatch(address):
         raise _field("email", "Write an e-mail address like camille@example.org.")
-    return name.strip(), address.lower()
+    return address.lower()
 
 
 def add_customer(
@@ -39,9 +46,7 @@ def add_customer(
     customer = Customer(
         id=new_id("cus"),
         name=name,
-        email=email,
-        mailbox_key=mailboxes.key_of(uow.session, email),
-        is_labelled=mailboxes.mailbox_of(email) != email,
+        **mailboxes.of_address(uow.session, email),
         time_zone=time_zone,
         locale=locale if locale in LOCALES else LOCALES[0],
         demo=demo,

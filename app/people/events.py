@@ -62,3 +62,69 @@ class PasskeyRemoved(Event):
     """A passkey of a customer's opens and signs nothing any more."""
 
     customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddressChanged(Event):
+    """A customer has another e-mail address."""
+
+    customer_id: str
+    before: str  #: the row of the vault that has the one of before, for two days; "": it was not shown to be theirs
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodesMade(Event):
+    """A customer made recovery codes; those of before are void."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodeUsed(Event):
+    """Somebody came in with one of a customer's recovery codes, and may make a passkey."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryAsked(Event):
+    """Somebody wants words at an e-mail address, which may be nobody's."""
+
+    attempt_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryWordsDrawn(Event):
+    """It is this customer's, who is sent them."""
+
+    customer_id: str
+    words: str  #: the row of the vault that has them, for some minutes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryBegun(Event):
+    """Somebody who reads a customer's e-mail waits for a way in; nothing of the customer's is begun meanwhile."""
+
+    customer_id: str
+    recovery_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryWaits(Event):
+    """It still waits, or is about to open."""
+
+    customer_id: str
+    recovery_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryOver(Event):
+    """It came to nothing: a passkey stopped it, or its time is over."""
+
+    customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryDone(CustomerStopped):
+    """There is a new passkey after the wait, and no other one: all that whoever was here before had allowed ends, as
+    when everything is stopped."""

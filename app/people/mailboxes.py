@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -19,6 +21,15 @@ def mailbox_of(address: str) -> str:
 def key_of(session: Session, address: str) -> str:
     """Of the mailbox of this address: as ``Customer.mailbox_key`` has it."""
     return keys_of(session).hash_of(f"mailbox:{mailbox_of(address)}")
+
+
+def of_address(session: Session, address: str) -> dict[str, Any]:
+    """What a customer's row says of their address: each of these columns, and nobody writes one alone."""
+    return {
+        "email": address,
+        "mailbox_key": key_of(session, address),
+        "is_labelled": mailbox_of(address) != address,
+    }
 
 
 def customers_with_address(session: Session, address: str) -> list[Customer]:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.people import names
 from app.people.account_states import AccountState
 from app.people.biller_states import BillerState
+from app.people.recovery_states import RecoveryState
 from consent.base import Base, Id
 from consent.private import KeyKind, PrivateText
 
@@ -36,6 +37,7 @@ class Customer(Base):
     #: when its customer showed that they get what is sent there; None: nothing is sent but the question. Of another
     #: address nobody has shown anything
     email_proven_at: Mapped[dt.datetime | None]
+    email_changed_at: Mapped[dt.datetime | None]  # null: it is the one that the space was made with
     time_zone: Mapped[str] = mapped_column(String(60))
     locale: Mapped[str] = mapped_column(String(5))
     demo: Mapped[bool] = mapped_column(default=False)  # may be visited read-only while the demo setting is on
@@ -82,6 +84,8 @@ class CustomerSession(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
     credential_id: Mapped[bytes | None] = mapped_column(LargeBinary)  # by which passkey; null: a demo visit
     read_only: Mapped[bool]  # a demo visit: looks, never acts
+    # the recovery code, or the recovery, by which somebody came in without a passkey: they may make one, and no more
+    way_back: Mapped[str | None] = mapped_column(Id)
     user_agent: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 200))
     created_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime]
@@ -116,7 +120,8 @@ class Stop(Base):
 
     id: Mapped[str] = mapped_column(Id, primary_key=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
-    session_id: Mapped[str] = mapped_column(Id)  # in which: its row may be gone
+    session_id: Mapped[str] = mapped_column(Id)  # in which: its row may be gone; of one for a recovery, that
+    paused_by: Mapped[str | None] = mapped_column(ForeignKey("recovery.id"))  # it only pauses; null: all was stopped
     at: Mapped[dt.datetime]
     lifted_at: Mapped[dt.datetime | None]
     lifted_evidence: Mapped[dict[str, Any] | None]  # the passkey assertion
@@ -135,6 +140,60 @@ class OperatorAccess(Base):
     subject_id: Mapped[str] = mapped_column(Id)  # of the held bill, the bill (its invoice) or the payment
     because: Mapped[str] = mapped_column(String(300))
     at: Mapped[dt.datetime]
+
+
+class RecoveryCode(Base):
+    """Opens a customer's space once, for who has no passkey left to make a new one. Only its SHA-256 is here."""
+
+    __tablename__ = "recovery_code"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    code_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    made_at: Mapped[dt.datetime]
+    used_at: Mapped[dt.datetime | None]  # for ever
+
+
+class Recovery(Base):
+    """A way back in by e-mail, for who has neither passkey nor code: it opens after a wait, in one browser."""
+
+    __tablename__ = "recovery"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'done', 'stopped', 'replaced', 'expired')", name="state_known"),
+        CheckConstraint("(state = 'waiting') = (ended_at IS NULL)", name="end_has_its_moment"),
+        CheckConstraint("opens_at > began_at AND expires_at > opens_at", name="moments_in_order"),
+        Index(
+            "uq_recovery_waiting",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    browser_hash: Mapped[str] = mapped_column(String(64), unique=True)  # SHA-256 of its cookie's value
+    state: Mapped[str] = mapped_column(String(8), default=RecoveryState.WAITING)
+    warned: Mapped[int] = mapped_column(default=0)  # how often, after it had begun
+    began_at: Mapped[dt.datetime]
+    opens_at: Mapped[dt.datetime]
+    expires_at: Mapped[dt.datetime]
+    ended_at: Mapped[dt.datetime | None]
+    evidence: Mapped[dict[str, Any] | None]  # what a passkey signed: the one that stopped it, or the new one when made
+
+
+class RecoveryAttempt(Base):
+    """Somebody asked for words by e-mail. The address is sealed beside it, and so are the words of each customer."""
+
+    __tablename__ = "recovery_attempt"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # of the cookie's value, in the browser that asked
+    recovery_id: Mapped[str | None] = mapped_column(ForeignKey("recovery.id"))  # which the words open; null: begin one
+    customers: Mapped[list[Any]]  # ids of those who were written to; none: there is nobody to write to
+    tries: Mapped[int] = mapped_column(default=0)
+    expires_at: Mapped[dt.datetime] = mapped_column(index=True)
 
 
 class ToolToken(Base):

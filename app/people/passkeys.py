@@ -36,6 +36,8 @@ from consent.base import hash_of, new_id, new_secret
 
 CEREMONY_LIFE = dt.timedelta(minutes=5)
 PASSKEYS_MOST = 20
+#: whoever comes back without one makes one, however many there are: each of ten codes could
+WITH_WAYS_BACK = PASSKEYS_MOST + 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,11 @@ def start_making(
     email: str,
     customer_id: str | None,
     data: dict[str, Any],
+    most: int = PASSKEYS_MOST,
 ) -> Started:
     """Begin to make a passkey, for a new customer (``customer_id`` None) or another one for a known customer."""
     known = [] if customer_id is None else _credential_ids(uow.session, customer_id)
-    if len(known) >= PASSKEYS_MOST:
+    if len(known) >= most:
         raise _too_many()
     user_id = new_secret().encode() if customer_id is None else customer_id.encode()
     options = webauthn.generate_registration_options(
@@ -92,6 +95,7 @@ def finish_making(
     credential: dict[str, Any],
     customer: Customer,
     name: str,
+    most: int = PASSKEYS_MOST,
 ) -> Passkey:
     """Check the new credential and keep its public key. Raises NotAllowed."""
     try:
@@ -104,7 +108,7 @@ def finish_making(
         )
     except (WebAuthnException, KeyError, TypeError, ValueError) as error:
         raise _not_verified() from error
-    if len(_credential_ids(uow.session, customer.id)) >= PASSKEYS_MOST:
+    if len(_credential_ids(uow.session, customer.id)) >= most:
         raise _too_many()
     if uow.session.get(Passkey, made.credential_id) is not None:
         raise Invalid("passkey-known", "This passkey is registered already.")
@@ -341,7 +345,7 @@ def passkeys_of(session: Session, customer_id: str) -> list[Passkey]:
             select(Passkey)
             .where(Passkey.customer_id == customer_id)
             .order_by(Passkey.created_at, Passkey.credential_id)
-            .limit(PASSKEYS_MOST)
+            .limit(WITH_WAYS_BACK)
         )
     )
 
@@ -354,7 +358,7 @@ def drop_stale(uow: UnitOfWork) -> None:
 
 def _credential_ids(session: Session, customer_id: str) -> list[bytes]:
     return list(
-        session.scalars(select(Passkey.credential_id).where(Passkey.customer_id == customer_id).limit(PASSKEYS_MOST))
+        session.scalars(select(Passkey.credential_id).where(Passkey.customer_id == customer_id).limit(WITH_WAYS_BACK))
     )
 
 

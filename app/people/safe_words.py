@@ -103,14 +103,15 @@ def prove(vault: Vault, uow: UnitOfWork, customer: Customer, *, typed: str) -> b
     if not is_asked(uow.session, customer, now=uow.now):
         return False
     asked = vault.get(uow.session, row_of_asked(customer.id))
-    if not hmac.compare_digest(_bare(asked), _bare(typed)):
+    if not hmac.compare_digest(bare(asked), bare(typed)):
         return False
     uow.session.delete(uow.session.get_one(Sealed, row_of_asked(customer.id)))
     uow.session.get_one(Customer, customer.id).email_proven_at = uow.now
     return True
 
 
-def _bare(words: str) -> bytes:
+def bare(words: str) -> bytes:
+    """Words that somebody types, as they are compared: whatever their case, accents and marks."""
     letters = unicodedata.normalize("NFKD", words).casefold()
     return " ".join(re.findall("[a-z]+", re.sub("[\u0300-\u036f]", "", letters))).encode()
 

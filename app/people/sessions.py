@@ -5,16 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotAllowed
-from app.people.models import Customer, CustomerSession, Stop
+from app.people.models import Customer, CustomerSession, Recovery, RecoveryCode, Stop
+from app.people.recovery_states import RecoveryState
 from consent.base import hash_of, new_id, new_secret
 
 IDLE = dt.timedelta(minutes=15)
 LONGEST = dt.timedelta(hours=12)
+#: of whoever came in without a passkey, to make one
+LONGEST_WITHOUT_PASSKEY = dt.timedelta(hours=1)
 #: how stale seen_at may be: a page view is not a database write each time
 SEEN_STEP = dt.timedelta(seconds=60)
 
@@ -27,9 +30,19 @@ class SignedIn:
     session_id: str
     read_only: bool
     has_stopped: bool = False  #: everything, when the page was asked for: for its words, and no verdict
+    is_paused: bool = False  #: by a recovery alone; they have not stopped everything themselves
+    way_back: str | None = None  #: by which they came in without a passkey
+    recovery_opens_at: dt.datetime | None = None  #: of the recovery that waits: for its words as well
+    code_used_at: dt.datetime | None = None  #: when a recovery code was used while this session was open already
 
     def check_acts(self) -> None:
-        """Raises NotAllowed in a demo visit: it looks, and changes nothing."""
+        """Raises NotAllowed in a demo visit, which looks and changes nothing, and for whoever has no passkey."""
+        self.check_stops()
+        if self.way_back is not None:
+            raise NotAllowed("passkey-first", "Make a passkey first, and sign in with it.")
+
+    def check_stops(self) -> None:
+        """The same for what ends things: whoever came in to make a passkey may do that. Raises NotAllowed."""
         if self.read_only:
             raise NotAllowed("demo-visit", "This is a demo visit: it looks and changes nothing.")
 
@@ -42,9 +55,10 @@ def open_session(
     read_only: bool,
     replaces: str | None,
     credential_id: bytes | None = None,
+    way_back: str | None = None,
 ) -> str:
     """Sign in: a new token at every change of privilege; the replaced session is over. ``credential_id``: the passkey
-    by which; None for a visit. Returns the cookie's value."""
+    by which; None for a visit, and for ``way_back``: by a recovery code or a recovery. Returns the cookie's value."""
     if replaces is not None:
         uow.session.execute(delete(CustomerSession).where(CustomerSession.id == replaces))
     token = new_secret()
@@ -55,6 +69,7 @@ def open_session(
             customer_id=customer_id,
             credential_id=credential_id,
             read_only=read_only,
+            way_back=way_back,
             user_agent=user_agent[:200],
             created_at=uow.now,
             seen_at=uow.now,
@@ -65,19 +80,45 @@ def open_session(
 
 def find(session: Session, *, token: str, now: dt.datetime) -> tuple[SignedIn, bool] | None:
     """Who this cookie is, and whether ``seen_at`` wants writing. None when it is nobody's or over."""
-    row = session.execute(
-        select(CustomerSession, Customer, Stop.id)
-        .join(Customer, Customer.id == CustomerSession.customer_id)
-        .outerjoin(Stop, and_(Stop.customer_id == Customer.id, Stop.lifted_at.is_(None)))
-        .where(CustomerSession.token_hash == hash_of(token))
-    ).one_or_none()
+    row = session.execute(_FOUND, {"token_hash": hash_of(token)}).one_or_none()
     if row is None:
         return None
-    signed_in, customer, stop_id = row
-    if now - signed_in.seen_at > IDLE or now - signed_in.created_at > LONGEST:
+    signed_in, customer, stop_id, paused_by, opens_at, code_used_at = row
+    longest = LONGEST if signed_in.way_back is None else LONGEST_WITHOUT_PASSKEY
+    if now - signed_in.seen_at > IDLE or now - signed_in.created_at > longest:
         return None
-    who = SignedIn(customer, signed_in.id, signed_in.read_only, has_stopped=stop_id is not None)
+    who = SignedIn(
+        customer,
+        signed_in.id,
+        signed_in.read_only,
+        has_stopped=stop_id is not None,
+        is_paused=paused_by is not None,
+        way_back=signed_in.way_back,
+        recovery_opens_at=opens_at,
+        code_used_at=code_used_at,
+    )
     return who, now - signed_in.seen_at > SEEN_STEP
+
+
+#: the session, its customer, and what is said about them at the top of every page
+_FOUND = (
+    select(
+        CustomerSession,
+        Customer,
+        Stop.id,
+        Stop.paused_by,
+        Recovery.opens_at,
+        select(func.max(RecoveryCode.used_at))
+        .where(
+            RecoveryCode.customer_id == CustomerSession.customer_id, RecoveryCode.used_at > CustomerSession.created_at
+        )
+        .scalar_subquery(),
+    )
+    .join(Customer, Customer.id == CustomerSession.customer_id)
+    .outerjoin(Stop, and_(Stop.customer_id == Customer.id, Stop.lifted_at.is_(None)))
+    .outerjoin(Recovery, and_(Recovery.customer_id == Customer.id, Recovery.state == RecoveryState.WAITING))
+    .where(CustomerSession.token_hash == bindparam("token_hash"))
+)
 
 
 def touch(uow: UnitOfWork, session_id: str) -> None:
@@ -103,11 +144,10 @@ def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
     )
 
 
-def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> None:
-    """Sign out there. A session that is already over is fine."""
-    uow.session.execute(
-        delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
-    )
+def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> bool:
+    """Sign out there. A session that is already over is fine. Returns whether it was there."""
+    there = delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
+    return uow.session.scalar(there.returning(CustomerSession.id)) is not None
 
 
 def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
@@ -123,7 +163,8 @@ def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn
     theirs = CustomerSession.customer_id == signed_in.customer.id
     here = CustomerSession.id == signed_in.session_id
     uow.session.execute(update(CustomerSession).where(theirs, here).values(credential_id=signed_by))
-    by_it = or_(CustomerSession.credential_id == credential_id, CustomerSession.credential_id.is_(None))
+    unknown = and_(CustomerSession.credential_id.is_(None), CustomerSession.way_back.is_(None))
+    by_it = or_(CustomerSession.credential_id == credential_id, unknown)
     uow.session.execute(delete(CustomerSession).where(theirs, ~here, CustomerSession.read_only.is_(False), by_it))
 
 

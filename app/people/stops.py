@@ -18,9 +18,9 @@ from app.audit.kinds import Kind
 from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
-from app.people import passkeys, sessions
+from app.people import passkeys, recovery, sessions
 from app.people.events import CustomerStopped, StopLifted
-from app.people.models import Stop, ToolToken
+from app.people.models import Recovery, Stop, ToolToken
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
 from app.services import Services
@@ -69,7 +69,7 @@ def voids(session: Session, customer_id: str, *, decided_at: dt.datetime) -> boo
 def must_not_stand(uow: UnitOfWork, customer_id: str) -> None:
     """Nothing is begun while a stop stands, nor by who asked before it was lifted. Raises Conflict."""
     if voids(uow.session, customer_id, decided_at=uow.now):
-        raise Conflict("stopped-all", "You have stopped everything, so nothing was begun. Lift the stop first.")
+        raise Conflict("stopped-all", "Everything is stopped, so nothing was begun. Lift the stop first.")
 
 
 def hold_off(session: Session, customer_id: str) -> None:
@@ -89,7 +89,7 @@ def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
     This session goes on, or who stops could not see what became of it. Said again, it ends what has come since.
     Raises NotAllowed in a demo visit.
     """
-    signed_in.check_acts()
+    signed_in.check_stops()
     with services.unit_of_work() as uow:
         stop_within(services, uow, signed_in=signed_in)
         uow.commit()
@@ -98,20 +98,56 @@ def stop_everything(services: Services, *, signed_in: SignedIn) -> None:
 def stop_within(services: Services, uow: UnitOfWork, *, signed_in: SignedIn) -> None:
     """The same in a transaction that has more to do with it."""
     customer_id = signed_in.customer.id
-    lock_name(uow.session, _name_of(customer_id))
-    if not is_stopped(uow.session, customer_id):
+    take_turn(uow.session, customer_id)
+    stop = standing(uow.session, customer_id)
+    if stop is None:
         # by the clock of now: whoever was waited for decided before
         stop = Stop(id=new_id("stp"), customer_id=customer_id, session_id=signed_in.session_id, at=services.clock())
         uow.session.add(stop)
         uow.session.flush()
         entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
         uow.record(CustomerStopped(customer_id=customer_id))
+    elif stop.paused_by is not None:  # for a recovery, which took nothing back
+        stop.paused_by = None
+        uow.record(CustomerStopped(customer_id=customer_id))
     sessions.end_others(uow, customer_id=customer_id, but=signed_in.session_id)
+    passkeys.forget_ceremonies(uow.session, customer_id)
+    end_what_is_open(uow, customer_id)
+
+
+def end_what_is_open(uow: UnitOfWork, customer_id: str) -> None:
+    """Their own tools read nothing more, and whoever is at a bank for them cannot go on from there. The caller has
+    taken their turn (``take_turn``). A stop that stands only for a recovery is one of everything from now on."""
+    stop = standing(uow.session, customer_id)
+    if stop is not None:
+        stop.paused_by = None
     held = update(ToolToken).where(ToolToken.customer_id == customer_id, ToolToken.ended_at.is_(None))
     uow.session.execute(held.values(ended_at=uow.now))
-    passkeys.forget_ceremonies(uow.session, customer_id)
     sign_ins.forget_of_customer(uow.session, customer_id)
     trips.forget_of_customer(uow.session, customer_id)
+
+
+def take_turn(session: Session, customer_id: str) -> None:
+    """Wait for whoever holds a stop of theirs off, and hold off whoever comes later, until this transaction ends."""
+    lock_name(session, _name_of(customer_id))
+
+
+def pause(uow: UnitOfWork, for_it: Recovery, *, at: dt.datetime) -> None:
+    """Nothing of theirs is begun while this recovery waits, nor afterwards until a passkey lifts that: a stop like
+    every other one, but that nothing is taken back and nobody signed out. A stop that stands already is enough. The
+    caller has taken their turn. ``at``: by the clock of now, since whoever was waited for decided before."""
+    if is_stopped(uow.session, for_it.customer_id):
+        return
+    stop = Stop(
+        id=new_id("stp"),
+        customer_id=for_it.customer_id,
+        session_id=for_it.id,
+        paused_by=for_it.id,
+        at=at,
+    )
+    uow.session.add(stop)
+    uow.session.flush()
+    entries.write(uow, Kind.CUSTOMER_STOPPED, stop)
 
 
 def start_lifting(uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty) -> Started:
@@ -128,12 +164,13 @@ def start_lifting(uow: UnitOfWork, *, signed_in: SignedIn, party: RelyingParty) 
 def lift(
     services: Services, *, signed_in: SignedIn, party: RelyingParty, ceremony: object, credential: dict[str, Any]
 ) -> None:
-    """From now on they can pay again. What was stopped stays stopped. Raises NotAllowed, Invalid, Conflict."""
+    """From now on they can pay again. What was stopped stays stopped. Whoever waits for a way in by e-mail waits for
+    nothing from now on: there is a passkey. Raises NotAllowed, Invalid, Conflict."""
     signed_in.check_acts()
     customer_id = signed_in.customer.id
     with services.unit_of_work() as uow:
         taken = passkeys.take(uow, token=ceremony, purpose="lift", customer_id=customer_id)
-        lock_name(uow.session, _name_of(customer_id))
+        take_turn(uow.session, customer_id)
         stop = standing(uow.session, customer_id)
         if stop is None or stop.id != taken.data["stop"]:
             raise _not_stopped()
@@ -141,6 +178,7 @@ def lift(
         stop.lifted_at, stop.lifted_evidence = services.clock(), evidence
         uow.session.flush()
         entries.write(uow, Kind.STOP_LIFTED, stop)
+        recovery.stop_waiting(uow, customer_id, evidence=evidence)
         uow.record(StopLifted(customer_id=customer_id))
         uow.commit()
 

@@ -64,6 +64,10 @@ const ceremonies = {
     if (then) then.submit();
     else location.replace(location.href); // the same page again, fetched anew, now with a passkey
   },
+  async back() { // by whoever came in without one
+    const { to } = await post("/way-in/passkey/done", await create(await post("/way-in/passkey")));
+    location.assign(to);
+  },
   async tool(form) {
     const { pathname } = new URL(form.action);
     submitSigned(form, await sign(await post(`${pathname}/ceremony`, { name: form.elements.name.value })));
@@ -84,7 +88,8 @@ const ceremonies = {
   },
   async signed(form) { // what a stolen session alone must not do
     const { pathname } = new URL(form.action);
-    submitSigned(form, await sign(await post(`${pathname}/ceremony`, { passkey: form.dataset.of })));
+    const about = { passkey: form.dataset.of, email: form.elements.email?.value };
+    submitSigned(form, await sign(await post(`${pathname}/ceremony`, about)));
   },
   async agree(form) {
     const { ceremonyAt, shown, language } = form.dataset;

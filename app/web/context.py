@@ -36,10 +36,19 @@ def trip_cookie_name(trip_id: str) -> str:
 
 
 def signed_in() -> SignedIn | None:
-    """The customer whose session cookie came with this request, looked up once a request."""
+    """The customer whose session cookie came with this request, looked up once a request. Whoever came in without a
+    passkey is nobody here, on every page and at every door: see ``coming_back``."""
     if not hasattr(g, "signed_in"):
-        g.signed_in = _look_up()
+        who = _look_up()
+        is_back = who is not None and who.way_back is not None
+        g.signed_in, g.coming_back = (None, who) if is_back else (who, None)
     return cast("SignedIn | None", g.signed_in)
+
+
+def coming_back() -> SignedIn | None:
+    """Whoever came in by a recovery code or after the wait, to make a passkey. Only the pages for that ask this."""
+    signed_in()
+    return cast("SignedIn | None", g.get("coming_back"))
 
 
 def may_be_here(customer: Customer) -> bool:

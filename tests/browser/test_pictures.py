@@ -58,7 +58,7 @@ def _take_all(screen: Screen, where: Where, pages: dict[str, str]) -> None:
 
 def test_pictures_of_a_stranger_and_of_a_visit(screen: Screen, pictures: Where, world: World) -> None:
     screen.allow("status of 404")
-    _take_all(screen, pictures, {"sign-in": "/", "error-404-stranger": "/no/such/page"})
+    _take_all(screen, pictures, {"sign-in": "/", "way-back": "/way-back", "error-404-stranger": "/no/such/page"})
     screen.visit(CAMILLE)
     screen.open_bill(world.number_of(CAMILLE, slug=INTERNET.slug, ending="118204"))
     bill = screen.path

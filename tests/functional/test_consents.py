@@ -321,7 +321,7 @@ def test_where_none_can_be_agreed_on_the_form_is_not_even_shown(at: Consenting) 
     stop_everything(at)
     page = at.browser.page(f"{at.form}?bank={at.bank_id}")
     assert page.select("form input[name=each]") == []
-    assert "You have stopped everything." in page.get_text(" ")
+    assert "Everything is stopped." in page.get_text(" ")
     assert at.state(consent_id) == "revoked"
 
 
@@ -377,7 +377,7 @@ def test_who_has_stopped_everything_sets_up_nothing_and_approves_nothing(at: Con
     assert at.finish(token, terms, started.get_json()).status_code == 409
     assert at.check().status_code == 409
     answer = at.browser.get(f"/consents/{consent_id}/bank")
-    assert (answer.status_code, "You have stopped everything" in answer.text) == (409, True)
+    assert (answer.status_code, "Everything is stopped" in answer.text) == (409, True)
 
 
 def test_an_approval_that_comes_back_after_everything_was_stopped_is_not_used(at: Consenting) -> None:

@@ -216,7 +216,7 @@ def test_while_everything_is_stopped_that_is_said_first(journey: Journey) -> Non
     have(journey, "100")
     stop(journey)
     said = text(money(journey))
-    assert said.index("You have stopped everything: nothing is paid until") < said.index("Pay today")
+    assert said.index("Everything is stopped: nothing is paid until") < said.index("Pay today")
 
 
 def test_what_a_bank_keeps_until_its_day_leaves_on_that_day(journey: Journey) -> None:

@@ -473,7 +473,7 @@ def test_a_stop_takes_released_accounts_back_and_none_is_released_while_it_stand
     assert owing.told()[-1]["type"] == "refund.account_withdrawn"
     answer = owing.type_in(one)
     assert answer.status_code == 409
-    assert "You have stopped everything" in words(answer)
+    assert "Everything is stopped" in words(answer)
     assert owing.ceremony(one).status_code == 409
     assert owing.buttons() == ["Yes, €30.00 has arrived"]
     owing.journey.clock.tick(seconds=1)

@@ -108,6 +108,10 @@ STARTS: dict[str, Start] = {
 BEGINS_NOTHING = {
     *("sign_out", "demo_sign_in", "end_session", "passkey_remove", "passkey_remove_ceremony"),  # who can sign in
     *("passkey_new", "passkey_new_done", "passkey_add", "passkey_add_done", "passkey_use", "passkey_use_done"),
+    # a way back in leads to a passkey, and to nothing else
+    *("use_recovery_code", "ask_for_words", "show_words", "ask_to_open"),
+    *("way_in_passkey", "way_in_passkey_done", "way_in_end_others", "way_in_stop"),
+    *("make_recovery_codes", "recovery_codes_ceremony", "change_address", "change_address_ceremony"),
     *("stop_everything", "lift", "lift_ceremony", "cancel", "take_back"),  # they end something, or end the stop itself
     *("find_bank", "find_another_bank", "is_it_real"),  # they look
     *("payee_checked",),  # a check of a payee, without which nobody could decide afterwards
@@ -159,7 +163,7 @@ def test_nothing_is_begun(journey: Journey, endpoint: str, monkeypatch: pytest.M
     else:
         assert answer.status_code == 409
         said = answer.get_json()["detail"] if answer.is_json else answer.get_data(as_text=True)
-        assert "You have stopped everything" in said
+        assert "Everything is stopped" in said
         assert "lift" in said
     journey.wait(60)
     assert count(journey, Decision, BankCall, SignIn) == before
@@ -181,7 +185,7 @@ def test_decided_and_not_sent_yet(journey: Journey, monkeypatch: pytest.MonkeyPa
     assert (payment.state, payment.reason, payment.bank_payment_id) == ("rejected", Reason.STOPPED_ALL, None)
     assert count(journey, BankCall) == 1  # its bytes were stored
     assert "Not paid" in part(journey, "stopped")
-    assert "You stopped everything after you had confirmed this payment" in words(journey, f"/payments/{payment_id}")
+    assert "Everything was stopped after you had confirmed this payment" in words(journey, f"/payments/{payment_id}")
     assert journey.ledger() == []
 
 

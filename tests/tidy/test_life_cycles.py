@@ -18,6 +18,7 @@ from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
 from app.journey.payments.states import PAYMENT, PaymentState, PaymentStep
 from app.journey.plans.states import DAY, PLAN, DayState, DayStep, PlanState, PlanStep
 from app.journey.refunds.states import ACCOUNT, REFUND, AccountState, AccountStep, RefundState, RefundStep
+from app.people.recovery_states import RECOVERY, RecoveryState, RecoveryStep
 from consent.lifecycle import Lifecycle
 from consent.states import CONSENT, STANDING, ConsentState, ConsentStep, StandingState, StandingStep
 from tests.tidy.conftest import module_of, name_of, sources
@@ -27,6 +28,7 @@ States = set[enum.Enum]
 #: table, its states, its steps, where it begins, where it can end
 KNOWN: list[tuple[Lifecycle[Any, Any], Kind, Kind, States, States]] = [
     (CONNECTION, ConnectionState, ConnectionStep, {ConnectionState.NONE}, set()),  # people come back to one another
+    (RECOVERY, RecoveryState, RecoveryStep, {RecoveryState.WAITING}, {*RecoveryState} - {RecoveryState.WAITING}),
     (UPLOAD, UploadState, UploadStep, {UploadState.RECEIVING}, {UploadState.DONE}),
     (
         NOTICE,

@@ -13,14 +13,14 @@ from app.db.work import BULK_HANDLERS
 from app.journey.intake.events import BillDelivered, BillHeld
 from app.journey.invoices.events import BillUnseen, InvoiceOpened
 from app.journey.route import FOLLOW_UPS, HANDLERS, ROUTE, TIMETABLE, TOGETHER, name_of
-from app.people.events import AddressAsked
+from app.people.events import AddressAsked, RecoveryWordsDrawn
 from config.settings import ROOT
 from tests.tidy.conftest import module_of, sources
 from tests.tidy.conftest import name_of as file_name
 
 JOURNEY = ROOT / "app" / "journey"
 #: facts of which all that follows is written by who records them, in the same transaction
-FOLLOWED = (AddressAsked,)
+FOLLOWED = (AddressAsked, RecoveryWordsDrawn)
 
 
 def events() -> set[type[Event]]:

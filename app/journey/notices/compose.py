@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, Text
+from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, TO_TYPE, Text
 from app.people.safe_words import SafeWords
 
 #: the no-break space stands before French marks
@@ -62,17 +63,18 @@ def must_be_plain(text: str) -> None:
         raise NotPlain("it names money")
 
 
-def compose(text: Text, words: SafeWords, *, locale: str) -> Letter:
+def compose(text: Text, words: SafeWords, *, locale: str, to_type: Sequence[str] = ()) -> Letter:
     """The words first, then what is to be said, then what to do. Raises NotPlain.
 
     The words are in the text and not in the subject: subjects are shown on locked screens, kept in the logs of mail
-    servers and carried along by every answer.
+    servers and carried along by every answer. ``to_type``: words that are to be typed, behind the safe words.
     """
     if not words.first or not words.second or words.first == words.second:
         raise NotPlain("it has no two words")
     opening = f"{(OPENING_OF_QUESTION if text.asks else OPENING)[locale]} {words.first}, {words.second}"
     closing = CLOSING[locale][:1] if text.asks else CLOSING[locale]
-    return Letter(text.subject, "\n\n".join(map(_folded, (opening, *text.paragraphs, *closing))) + "\n")
+    typed = [f"{TO_TYPE[locale]} {', '.join(to_type)}"] if to_type else []
+    return Letter(text.subject, "\n\n".join(map(_folded, (opening, *typed, *text.paragraphs, *closing))) + "\n")
 
 
 def text_of(kind: NoticeKind, locale: str) -> Text:

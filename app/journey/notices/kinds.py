@@ -32,6 +32,14 @@ class NoticeKind(enum.StrEnum):
     STOP_LIFTED = "stop_lifted"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    ADDRESS_CHANGED = "address_changed"  #: told to the address of before
+    CODES_MADE = "codes_made"
+    CODE_USED = "code_used"  #: somebody came in with a recovery code
+    RECOVERY_ASKED = "recovery_asked"  #: words to type, for whoever wants to come in by e-mail
+    RECOVERY_BEGUN = "recovery_begun"  #: they were typed: somebody waits for a way in
+    RECOVERY_WAITS = "recovery_waits"  #: and still does
+    RECOVERY_OVER = "recovery_over"  #: it came to nothing
+    RECOVERY_DONE = "recovery_done"
 
 
 #: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
@@ -45,6 +53,14 @@ ALWAYS = frozenset(
         NoticeKind.PASSKEY_ADDED,
         NoticeKind.PASSKEY_REMOVED,
         NoticeKind.ADDRESS_ASKED,
+        NoticeKind.ADDRESS_CHANGED,
+        NoticeKind.CODES_MADE,
+        NoticeKind.CODE_USED,
+        NoticeKind.RECOVERY_ASKED,
+        NoticeKind.RECOVERY_BEGUN,
+        NoticeKind.RECOVERY_WAITS,
+        NoticeKind.RECOVERY_OVER,
+        NoticeKind.RECOVERY_DONE,
     }
 )
 #: what is chosen, in the order of the page

@@ -7,6 +7,7 @@ and it is sent again: with the same Message-ID, by which a mailbox can tell that
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from app.db.events import EventRow
 from app.db.unit_of_work import UnitOfWork
@@ -18,7 +19,7 @@ from app.journey.notices.models import Notice
 from app.journey.notices.service import UNENDED_MOST, is_quiet, is_still_so, is_too_soon, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
 from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
-from app.people import safe_words
+from app.people import addresses, recovery, safe_words
 from app.people.customers import lock_customer
 from app.people.models import Customer
 from app.services import Services, Task
@@ -81,7 +82,11 @@ def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | Non
     shown that the address is theirs (or is asked that, and has), or has no words, or none that count still."""
     kind = NoticeKind(notice.kind)
     customer = uow.session.get_one(Customer, notice.customer_id)
-    if (customer.email_proven_at is not None) is (kind is NoticeKind.ADDRESS_ASKED):
+    if kind is not NoticeKind.ADDRESS_CHANGED and (
+        (customer.email_proven_at is not None) is (kind is NoticeKind.ADDRESS_ASKED)
+    ):
+        return None
+    if _address(services, uow, notice) is None:
         return None
     row = safe_words.row_of(notice.customer_id)
     if kind is NoticeKind.ADDRESS_ASKED:
@@ -89,19 +94,36 @@ def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | Non
             return None
         row = safe_words.row_of_asked(notice.customer_id)
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
-        row = uow.session.get_one(EventRow, notice.event_id).payload["before"]
+        row = _fact(uow, notice)["before"]
     words = safe_words.find(services.vault, uow.session, row)
     wanted = is_wanted(uow.session, customer_id=notice.customer_id, kind=kind)
     if words is None or not wanted or not is_still_so(uow.session, notice, now=uow.now):
         return None
-    return compose(text_of(kind, notice.locale), words, locale=notice.locale)
+    to_type: tuple[str, ...] | None = ()
+    if kind is NoticeKind.RECOVERY_ASKED:
+        to_type = recovery.words_in(services.vault, uow.session, _fact(uow, notice)["words"], now=uow.now)
+    if to_type is None:
+        return None
+    return compose(text_of(kind, notice.locale), words, locale=notice.locale, to_type=to_type)
+
+
+def _fact(uow: UnitOfWork, notice: Notice) -> dict[str, Any]:
+    return uow.session.get_one(EventRow, notice.event_id).payload
+
+
+def _address(services: Services, uow: UnitOfWork, notice: Notice) -> str | None:
+    """Where it goes: to the customer's address; to the one of before, if it says that it is theirs no more. None: that
+    one is not kept any more."""
+    if notice.kind == NoticeKind.ADDRESS_CHANGED:
+        return addresses.before(services.vault, uow.session, _fact(uow, notice)["before"])
+    return uow.session.get_one(Customer, notice.customer_id).email
 
 
 def _envelope(services: Services, uow: UnitOfWork, notice: Notice, *, date: dt.datetime) -> Envelope:
     sender = services.settings.mail_from
     return Envelope(
         sender=sender,
-        to=uow.session.get_one(Customer, notice.customer_id).email,
+        to=_address(services, uow, notice) or "",  # asked for before
         message_id=f"<{notice.id}@{sender.rpartition('@')[2]}>",
         date=date,
         language=notice.locale,

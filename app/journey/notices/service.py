@@ -38,13 +38,21 @@ from app.journey.payments.states import OVER, PaymentState
 from app.journey.payments.terms import is_kept
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
-from app.people import mailboxes, safe_words
+from app.people import mailboxes, recovery, safe_words
 from app.people.customers import lock_customer
 from app.people.events import (
     AddressAsked,
+    AddressChanged,
     CustomerStopped,
     PasskeyAdded,
     PasskeyRemoved,
+    RecoveryBegun,
+    RecoveryCodesMade,
+    RecoveryCodeUsed,
+    RecoveryDone,
+    RecoveryOver,
+    RecoveryWaits,
+    RecoveryWordsDrawn,
     SafeWordsChanged,
     StopLifted,
 )
@@ -64,6 +72,9 @@ KEPT = dt.timedelta(days=90)
 ASKED_MOST, ASKED_APART = 3, dt.timedelta(days=1)
 #: and of one space in the time that they are KEPT: whoever does not answer is not asked every day for ever
 ASKED_MOST_BY_ONE = 5
+
+#: words for a way back by e-mail, to one customer in that time: more than they need, and no flood
+RECOVERY_MOST, RECOVERY_APART = 12, dt.timedelta(days=1)
 
 #: for how long a message may be in its tries: one that is older and has not ended is a dead letter
 UNENDED_MOST = dt.timedelta(days=2)
@@ -362,6 +373,66 @@ def tell_passkey_removed(task: Task) -> None:
     _tell_one(task, NoticeKind.PASSKEY_REMOVED)
 
 
+def tell_address_changed(task: Task) -> None:
+    """AddressChanged: told to the address of before, if it was shown to be the customer's."""
+    _tell_one(task, NoticeKind.ADDRESS_CHANGED)
+
+
+def tell_codes_made(task: Task) -> None:
+    """RecoveryCodesMade."""
+    _tell_one(task, NoticeKind.CODES_MADE)
+
+
+def tell_code_used(task: Task) -> None:
+    """RecoveryCodeUsed."""
+    _tell_one(task, NoticeKind.CODE_USED)
+
+
+def write_recovery_words(task: Task) -> None:
+    """RecoveryAsked: whoever owns that address is sent words; what is asked of one that nobody owns comes to nothing
+    here, and whoever asked has long been answered."""
+    vault, attempt_id = task.services.vault, task.payload["attempt_id"]
+    with task.services.unit_of_work() as uow:
+        task.hold(uow)
+        known = recovery.is_to_open(uow.session, attempt_id)  # no stranger shuts that out by asking often
+        for customer in recovery.to_write_to(vault, uow, attempt_id):
+            if not known and _was_asked_enough(uow.session, customer.id, now=uow.now):
+                continue
+            event_id = recovery.draw(vault, uow, attempt_id, customer)
+            _write(uow, NoticeKind.RECOVERY_ASKED, customer_id=customer.id, event_id=event_id)
+        task.finish(uow)
+        uow.commit()
+
+
+def _was_asked_enough(session: Session, customer_id: str, *, now: dt.datetime) -> bool:
+    """Whether no more words are sent to this customer for now: a stranger who knows an address can ask for some."""
+    lately = Notice.created_at > now - RECOVERY_APART
+    asked = select(func.count()).where(
+        Notice.customer_id == customer_id, Notice.kind == NoticeKind.RECOVERY_ASKED, lately
+    )
+    return (session.scalar(asked) or 0) >= RECOVERY_MOST
+
+
+def tell_recovery_begun(task: Task) -> None:
+    """RecoveryBegun."""
+    _tell_one(task, NoticeKind.RECOVERY_BEGUN)
+
+
+def tell_recovery_waits(task: Task) -> None:
+    """RecoveryWaits: told as long as it does."""
+    _tell_one(task, NoticeKind.RECOVERY_WAITS)
+
+
+def tell_recovery_over(task: Task) -> None:
+    """RecoveryOver."""
+    _tell_one(task, NoticeKind.RECOVERY_OVER)
+
+
+def tell_recovery_done(task: Task) -> None:
+    """RecoveryDone."""
+    _tell_one(task, NoticeKind.RECOVERY_DONE)
+
+
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
@@ -512,6 +583,19 @@ def _whose_own(event: type[Event]) -> WhoseOf:
     return whose
 
 
+def _whose_address_changed(session: Session, facts: Facts) -> Whose:
+    """Of one that was shown to be theirs: else it may be a stranger's, who is told nothing."""
+    return _whose_own(AddressChanged)(session, [fact for fact in facts if fact["before"]])
+
+
+def _whose_recovery_waits(session: Session, facts: Facts) -> Whose:
+    """While it does."""
+    waiting = {fact["customer_id"]: recovery.waiting(session, fact["customer_id"]) for fact in facts}
+    still = {customer_id: row.id for customer_id, row in waiting.items() if row is not None}
+    same = [fact for fact in facts if still.get(fact["customer_id"]) == fact["recovery_id"]]
+    return _whose_own(RecoveryWaits)(session, same)
+
+
 #: whom a fact is to be told, while it is so
 _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.NEW_BILL: _whose_invoices,
@@ -538,6 +622,14 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
+    NoticeKind.ADDRESS_CHANGED: _whose_address_changed,
+    NoticeKind.CODES_MADE: _whose_own(RecoveryCodesMade),
+    NoticeKind.CODE_USED: _whose_own(RecoveryCodeUsed),
+    NoticeKind.RECOVERY_ASKED: _whose_own(RecoveryWordsDrawn),
+    NoticeKind.RECOVERY_BEGUN: _whose_own(RecoveryBegun),
+    NoticeKind.RECOVERY_WAITS: _whose_recovery_waits,
+    NoticeKind.RECOVERY_OVER: _whose_own(RecoveryOver),
+    NoticeKind.RECOVERY_DONE: _whose_own(RecoveryDone),
 }
 
 

@@ -25,6 +25,8 @@ class Text:
 #: in front of the two words, and behind all that is said: what to do, and how to tell a fake
 OPENING = {"en": "Your two safe words:", "fr": "Vos deux mots de reconnaissance :"}
 OPENING_OF_QUESTION = {"en": "Two words to type in your space:", "fr": "Deux mots à taper dans votre espace :"}
+#: behind the safe words of the one message that has words to type as well
+TO_TYPE = {"en": "Three words to type:", "fr": "Trois mots à taper :"}
 CLOSING = {
     "en": (
         "Open your space only as you always do: by your own bookmark, or by typing its address. There is no link in"
@@ -461,6 +463,176 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Si ce n’était pas vous, quelqu’un d’autre a cette autre clé : connectez-vous, arrêtez tout, et"
                 " supprimez chaque clé que vous ne connaissez pas. Si vous ne pouvez plus vous connecter, appelez vos"
                 " banques.",
+            ),
+        ),
+    },
+    NoticeKind.ADDRESS_CHANGED: {
+        "en": Text(
+            "Your space has another e-mail address",
+            (
+                "From now on we write to another address, and this is the last message that comes here. One of your"
+                " passkeys signed that.",
+                "If it was not you, somebody else has that passkey: sign in, stop everything, remove it under Security,"
+                " and change the address back under Messages. If you cannot sign in any more, call your banks.",
+            ),
+        ),
+        "fr": Text(
+            "Votre espace a une autre adresse e-mail",
+            (
+                "Nous écrivons désormais à une autre adresse, et ce message est le dernier qui arrive ici. Une de vos"
+                " clés d’accès a signé cela.",
+                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : connectez-vous, arrêtez tout, supprimez-la"
+                " sous Sécurité, et rétablissez l’adresse sous Messages. Si vous ne pouvez plus vous connecter, appelez"
+                " vos banques.",
+            ),
+        ),
+    },
+    NoticeKind.CODES_MADE: {
+        "en": Text(
+            "Recovery codes were made",
+            (
+                "New recovery codes were made in your space; those of before count no more. Each of them opens a way"
+                " to a new passkey, once. Keep them where you keep what nobody else may have.",
+                "If it was not you, sign in, make new ones under Security, and remove each passkey that you do not"
+                " know.",
+            ),
+        ),
+        "fr": Text(
+            "Des codes de secours ont été créés",
+            (
+                "De nouveaux codes de secours ont été créés dans votre espace ; les précédents ne comptent plus. Chacun"
+                " permet, une seule fois, de créer une nouvelle clé d’accès. Gardez-les là où vous gardez ce que"
+                " personne d’autre ne doit avoir.",
+                "Si ce n’était pas vous, connectez-vous, créez-en de nouveaux sous Sécurité, et supprimez chaque clé"
+                " que vous ne connaissez pas.",
+            ),
+        ),
+    },
+    NoticeKind.CODE_USED: {
+        "en": Text(
+            "A recovery code was used",
+            (
+                "Somebody used one of your recovery codes, and can make a new passkey for your space. They can look at"
+                " nothing and pay nothing before they have signed in with it.",
+                "If it was not you, sign in and stop everything now: that signs them out. Then remove under Security"
+                " each passkey that you do not know, and make new codes once you have lifted the stop.",
+            ),
+        ),
+        "fr": Text(
+            "Un code de secours a été utilisé",
+            (
+                "Quelqu’un a utilisé l’un de vos codes de secours et peut créer une nouvelle clé d’accès pour votre"
+                " espace. Avant de s’être connecté avec elle, il ne peut rien voir et rien payer.",
+                "Si ce n’était pas vous, connectez-vous et arrêtez tout dès maintenant : cela met fin à sa session."
+                " Supprimez ensuite sous Sécurité chaque clé que vous ne connaissez pas, et créez de nouveaux codes"
+                " après avoir levé l’arrêt.",
+            ),
+        ),
+    },
+    NoticeKind.RECOVERY_ASKED: {
+        "en": Text(
+            "Words for a way back into your space",
+            (
+                "Somebody who says that they have no passkey any more wants to come into your space. If that is you,"
+                " type the three words above on the page that asked for your address, in the same browser, within ten"
+                " minutes. They are not your safe words, which nobody ever asks for.",
+                "If it is not you, there is nothing to do: without these words nothing happens. Tell them to nobody,"
+                " not even to somebody who says that they call for us.",
+            ),
+        ),
+        "fr": Text(
+            "Des mots pour revenir dans votre espace",
+            (
+                "Quelqu’un qui dit ne plus avoir de clé d’accès veut entrer dans votre espace. Si c’est vous, tapez les"
+                " trois mots ci-dessus sur la page qui vous a demandé votre adresse, dans le même navigateur, dans les"
+                " dix minutes. Ce ne sont pas vos mots de reconnaissance, que personne ne demande jamais.",
+                "Si ce n’est pas vous, il n’y a rien à faire : sans ces mots, il ne se passe rien. Ne les dites à"
+                " personne, pas même à quelqu’un qui dit appeler de notre part.",
+            ),
+        ),
+    },
+    NoticeKind.RECOVERY_BEGUN: {
+        "en": Text(
+            "Somebody is asking for a way into your space",
+            (
+                "Somebody who reads your e-mail says that they have no passkey any more. In three days they can make a"
+                " new one, and then all of your others end. Until then nothing is paid from your space, and what was"
+                " decided and not sent yet is not sent.",
+                "If it was not you, sign in with your passkey and stop it: the way to do so stands at the top of every"
+                " page. Then look who else can read your e-mail.",
+            ),
+        ),
+        "fr": Text(
+            "Quelqu’un demande à entrer dans votre espace",
+            (
+                "Quelqu’un qui lit vos e-mails dit ne plus avoir de clé d’accès. Dans trois jours, il pourra en créer"
+                " une nouvelle, et toutes les autres prendront fin. D’ici là, plus rien n’est payé depuis votre espace,"
+                " et ce qui était décidé sans être encore envoyé ne l’est pas.",
+                "Si ce n’était pas vous, connectez-vous avec votre clé d’accès et arrêtez cela : le moyen de le faire"
+                " se trouve en haut de chaque page. Regardez ensuite qui d’autre peut lire vos e-mails.",
+            ),
+        ),
+    },
+    NoticeKind.RECOVERY_WAITS: {
+        "en": Text(
+            "Somebody still waits for a way into your space",
+            (
+                "Somebody who reads your e-mail still waits for a way into your space. Once the three days are over"
+                " they can make a new passkey, and then all of your others end. Nothing is paid meanwhile.",
+                "If it is not you, sign in with your passkey now and stop it: the way to do so stands at the top of"
+                " every page.",
+            ),
+        ),
+        "fr": Text(
+            "Quelqu’un attend toujours d’entrer dans votre espace",
+            (
+                "Quelqu’un qui lit vos e-mails attend toujours d’entrer dans votre espace. Une fois les trois jours"
+                " passés, il pourra créer une nouvelle clé d’accès, et toutes les autres prendront fin. Rien n’est payé"
+                " d’ici là.",
+                "Si ce n’est pas vous, connectez-vous maintenant avec votre clé d’accès et arrêtez cela : le moyen de"
+                " le faire se trouve en haut de chaque page.",
+            ),
+        ),
+    },
+    NoticeKind.RECOVERY_OVER: {
+        "en": Text(
+            "Nobody waits for a way into your space any more",
+            (
+                "The way into your space that somebody had asked for by e-mail is closed: one of your passkeys stopped"
+                " it, or nobody came in time. Your passkeys are as they were. Your space says whether payments are"
+                " still stopped.",
+                "If it was you who asked, and you still have no passkey, ask again.",
+            ),
+        ),
+        "fr": Text(
+            "Plus personne n’attend d’entrer dans votre espace",
+            (
+                "L’accès à votre espace que quelqu’un avait demandé par e-mail est fermé : une de vos clés d’accès l’a"
+                " arrêté, ou personne n’est venu à temps. Vos clés d’accès sont comme avant. Votre espace dit si les"
+                " paiements sont encore arrêtés.",
+                "Si c’était vous, et que vous n’avez toujours pas de clé d’accès, demandez à nouveau.",
+            ),
+        ),
+    },
+    NoticeKind.RECOVERY_DONE: {
+        "en": Text(
+            "There is a new passkey, and no other one",
+            (
+                "Three days after somebody had asked for it by e-mail, a new passkey was made for your space. All"
+                " others, your recovery codes and your consents have ended, and everybody was signed out. Nothing is"
+                " paid until the new passkey lifts the stop.",
+                "If it was not you, you cannot sign in any more, and we cannot tell you from them: call your banks, and"
+                " us.",
+            ),
+        ),
+        "fr": Text(
+            "Il y a une nouvelle clé d’accès, et plus aucune autre",
+            (
+                "Trois jours après que quelqu’un l’avait demandé par e-mail, une nouvelle clé d’accès a été créée pour"
+                " votre espace. Toutes les autres, vos codes de secours et vos accords ont pris fin, et toutes les"
+                " sessions sont closes. Rien n’est payé tant que la nouvelle clé n’a pas levé l’arrêt.",
+                "Si ce n’était pas vous, vous ne pouvez plus vous connecter, et nous ne pouvons pas vous distinguer de"
+                " cette personne : appelez vos banques, et nous.",
             ),
         ),
     },

@@ -117,7 +117,7 @@ _GIVES_WAY = {
     Reason.ANOTHER_UNDER_WAY: ("another-under-way", "Another payment of this bill may be under way after all."),
     Reason.BILL_CORRECTED: ("bill-corrected", "The bill was corrected after this payment had been confirmed."),
     Reason.PAYEE_NOT_CHECKED: ("payee-not-checked", "The payee of this bill was not checked."),
-    Reason.STOPPED_ALL: ("stopped-all", "You stopped everything after you had confirmed this payment."),
+    Reason.STOPPED_ALL: ("stopped-all", "Everything was stopped after you had confirmed this payment."),
     Reason.ACCOUNT_HELD: ("account-held", "Nothing is paid to the account of this bill now: somebody looks at it."),
     Reason.SAME_BILL: ("same-bill", "A payment of a bill that may be the very same was made, or may be."),
     Reason.CONSENT_ENDED: ("consent-ended", "The consent that this payment is under is not to be used any more."),

@@ -46,6 +46,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     together,
     tools,
     verify,
+    way_back,
 )
 
 #: plain ``en`` would give American dates

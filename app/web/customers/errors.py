@@ -97,8 +97,8 @@ CODES = {
         " sent. Try again tomorrow, or from the time that stands on the page Messages."
     ),
     "stopped-all": lazy_gettext(
-        "You have stopped everything, so nothing was begun. You can lift that with your passkey: “What was stopped, and"
-        " how to lift it”, at the top of every page."
+        "Everything is stopped, so nothing was begun. You can lift that with your passkey: the way to do so stands at"
+        " the top of every page."
     ),
     "no-passkey-answer": lazy_gettext("The confirmation with your passkey did not arrive. Please start again."),
     "not-stopped": lazy_gettext("Nothing is stopped, or the stop was lifted already."),
@@ -106,6 +106,10 @@ CODES = {
         "This is your only passkey: without it nobody could open your space. Create another one first."
     ),
     "another-passkey": lazy_gettext("Another passkey than the one that is to go must sign that. Nothing was changed."),
+    "passkey-first": lazy_gettext("Make a passkey first, and sign in with it."),
+    "session-over": lazy_gettext("This was ended meanwhile. Nothing was changed."),
+    "recovery-not-open": lazy_gettext("This way back is over, or not open yet. Nothing was changed."),
+    "address-same": lazy_gettext("This is your e-mail address already. Nothing was changed."),
     "tool-name": lazy_gettext("Please write a name for the token, at most 100 characters."),
     "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
     "calendar-detail": lazy_gettext("Please choose how much the calendar may say. Nothing was made."),

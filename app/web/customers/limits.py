@@ -52,6 +52,33 @@ SEARCHING_LIMIT = "60 per minute; 1000 per hour"
 CHECKING_LIMIT = "60 per hour; 300 per day"
 
 
+#: recovery codes that one address tries: a hundred bits each, so this is for our own quiet
+TRYING_CODES_LIMIT = "10 per hour; 30 per day"
+#: words by e-mail that it asks for: a stranger can have some sent to whoever they know, and no flood; nor all of those
+#: that one customer is sent in a day
+ASKING_FOR_WORDS_LIMIT = "6 per day"
+#: and that it types: each time it asks allows five
+TRYING_WORDS_LIMIT = "40 per hour; 80 per day"
+#: recovery codes that one customer makes, and addresses that they change to
+CHANGING_WAYS_LIMIT = "10 per hour; 20 per day"
+
+
+def trying_codes_limit() -> str:
+    return TRYING_CODES_LIMIT
+
+
+def asking_for_words_limit() -> str:
+    return ASKING_FOR_WORDS_LIMIT
+
+
+def trying_words_limit() -> str:
+    return TRYING_WORDS_LIMIT
+
+
+def changing_ways_limit() -> str:
+    return CHANGING_WAYS_LIMIT
+
+
 def searching_limit() -> str:
     return SEARCHING_LIMIT
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from flask import redirect, render_template, request, url_for
+from flask import jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
@@ -12,11 +12,11 @@ from app.errors import Invalid
 from app.journey.notices import read, service
 from app.journey.notices.kinds import CHOICES
 from app.journey.notices.times import LEAD_MOST, NO_TIMES, QUIET_MOST, Times
-from app.people import safe_words
+from app.people import addresses, passkeys, recovery, safe_words
 from app.people.safe_words import SafeWords
 from app.web.context import services
-from app.web.customers.limits import asking_address_limit, drawing_words_limit, limiter
-from app.web.customers.pages import blueprint, common, me
+from app.web.customers.limits import asking_address_limit, changing_ways_limit, drawing_words_limit, limiter
+from app.web.customers.pages import blueprint, common, json_body, me, relying_party, sent_credential
 
 
 @blueprint.get("/messages")
@@ -35,6 +35,7 @@ def _page(*, typed: MultiDict[str, str] | None = None) -> str:
         asked = safe_words.is_asked(uow.session, customer, now=uow.now)
         asks_again_at = service.asks_again_at(uow.session, customer_id=customer.id, now=uow.now)
         was_asked = read.was_asked(uow.session, customer_id=customer.id)
+        has_passkey = passkeys.has_passkey(uow.session, customer.id)
         unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
     return render_template(
         "customers/messages.html",
@@ -56,6 +57,8 @@ def _page(*, typed: MultiDict[str, str] | None = None) -> str:
         unreachable=unreachable,
         mail=services().settings.mail_server is not None,
         kept_days=service.KEPT.days,
+        settles_days=recovery.ADDRESS_SETTLES.days,
+        has_passkey=has_passkey,
     )
 
 
@@ -87,6 +90,29 @@ def prove_address() -> ResponseReturnValue:
         right = safe_words.prove(services().vault, uow, me().customer, typed=request.form.get("words", "")[:100])
         uow.commit()
     return redirect(url_for("customers.messages", wrong=None if right else "1", _anchor="address"), 303)
+
+
+@blueprint.post("/messages/address/change/ceremony")
+@limiter.limit(changing_ways_limit)
+def change_address_ceremony() -> ResponseReturnValue:
+    """Begin to change the address: a passkey must sign the new one."""
+    body = json_body()
+    wanted = body.get("email") if isinstance(body, dict) else None
+    with services().unit_of_work() as uow:
+        started = addresses.start_changing(uow, party=relying_party(), signed_in=me(), email=wanted)
+        uow.commit()
+    return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
+
+
+@blueprint.post("/messages/address/change")
+def change_address() -> ResponseReturnValue:
+    ceremony, credential = sent_credential()
+    with services().unit_of_work() as uow:
+        addresses.change(
+            services().vault, uow, party=relying_party(), signed_in=me(), ceremony=ceremony, credential=credential
+        )
+        uow.commit()
+    return redirect(url_for("customers.messages", _anchor="address"), 303)
 
 
 @blueprint.post("/messages/choice")

@@ -23,7 +23,7 @@ from app.journey.receipts.read import ReceiptView
 from app.people.customers import today_of
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
-from app.web.context import services, signed_in
+from app.web.context import coming_back, services, signed_in
 from app.web.customers.limits import BODY_MOST, FILE_MOST
 from app.web.headers import only_from_our_pages
 from connectors.contract import Approach, PsuContext
@@ -37,8 +37,14 @@ PUBLIC = frozenset(
         "sign_in", "language", "demo_sign_in", "sign_out",
         "passkey_new", "passkey_new_done", "passkey_use", "passkey_use_done",
         "payment", "payment_state", "verify", "check_receipt", "help_page",
+        "way_back", "use_recovery_code", "ask_for_words", "way_back_words", "show_words", "way_back_wait",
+        "ask_to_open",
     }
 )  # fmt: skip
+#: all that is open to whoever came in without a passkey, and to nobody else; every other page takes them for a stranger
+FOR_COMING_BACK = frozenset(
+    {"make_way_in", "way_in_passkey", "way_in_passkey_done", "way_in_end_others", "way_in_stop"}
+)
 #: of what is looked for: longer than any name of a bank, and than an IBAN in groups of four
 TYPED_MOST = 70
 #: banks on one page; the search finds the others
@@ -73,6 +79,10 @@ def guard() -> ResponseReturnValue | None:
     who = signed_in()
     if name in PUBLIC:
         return None
+    if name in FOR_COMING_BACK:
+        if who is not None:  # with a passkey: there is nothing for them
+            abort(404)
+        who = coming_back()
     if who is None:
         if request.method in ("GET", "HEAD"):
             return redirect(url_for("customers.sign_in", next=request.full_path.rstrip("?")), 303)
@@ -120,6 +130,9 @@ def common() -> dict[str, Any]:
         "customer": who.customer if who else None,
         "session_read_only": who.read_only if who else False,
         "all_stopped": who.has_stopped if who else False,
+        "only_paused": who.is_paused if who else False,
+        "recovery_opens_at": who.recovery_opens_at if who else None,
+        "code_used_at": who.code_used_at if who else None,
         "demo": services().settings.demo,
         "locale": locale.language if locale else "en",
         "today": today_of(who.customer, services().clock()) if who else services().clock().date(),

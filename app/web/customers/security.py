@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from flask import Response, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
-from app.people import passkeys, sessions
+from app.people import passkeys, recovery_codes, sessions
 from app.people.models import Passkey
 from app.web.context import services
+from app.web.customers.limits import changing_ways_limit, limiter
 from app.web.customers.pages import blueprint, json_body, local_path, me, relying_party, sent_credential
 
 
@@ -22,6 +23,7 @@ class SessionView:
     seen_at: dt.datetime
     read_only: bool
     here: bool
+    makes_passkey: bool  #: came in without one, and may do nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,36 @@ def security() -> ResponseReturnValue:
     with services().reading() as uow:
         keys = passkey_views(passkeys.passkeys_of(uow.session, who.customer.id))
         rows = sessions.sessions_of(uow.session, customer_id=who.customer.id, now=uow.now)
-    shown = [SessionView(row.id, row.user_agent, row.seen_at, row.read_only, row.id == who.session_id) for row in rows]
-    return render_template("customers/security.html", passkeys=keys, sessions=shown)
+        codes = recovery_codes.codes_of(uow.session, who.customer.id)
+    shown = [
+        SessionView(
+            row.id, row.user_agent, row.seen_at, row.read_only, row.id == who.session_id, row.way_back is not None
+        )
+        for row in rows
+    ]
+    return render_template("customers/security.html", passkeys=keys, sessions=shown, codes=codes)
+
+
+@blueprint.post("/security/codes/ceremony")
+@limiter.limit(changing_ways_limit)
+def recovery_codes_ceremony() -> ResponseReturnValue:
+    """Begin to make recovery codes: a passkey must sign that."""
+    with services().unit_of_work() as uow:
+        started = recovery_codes.start_making(uow, party=relying_party(), signed_in=me())
+        uow.commit()
+    return jsonify(ceremony=started.ceremony, publicKey=started.public_key)
+
+
+@blueprint.post("/security/codes")
+def make_recovery_codes() -> ResponseReturnValue:
+    """Make them, and show them in this one answer."""
+    ceremony, credential = sent_credential(so="No codes were made.")
+    with services().unit_of_work() as uow:
+        codes = recovery_codes.make(
+            uow, party=relying_party(), signed_in=me(), ceremony=ceremony, credential=credential
+        )
+        uow.commit()
+    return render_template("customers/recovery_codes.html", codes=codes, made_on=services().clock())
 
 
 @blueprint.post("/security/sessions/end")

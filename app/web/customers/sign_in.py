@@ -13,7 +13,7 @@ from app.people import passkeys, safe_words, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers, lock_customer
 from app.people.models import Customer, Passkey
 from app.people.passkeys import Started
-from app.web.context import cookie_name, may_be_here, services, signed_in
+from app.web.context import coming_back, cookie_name, may_be_here, services, signed_in
 from app.web.customers.filters import device
 from app.web.customers.limits import address, beginning_limit, beginning_sign_up, finishing_sign_up, limiter
 from app.web.customers.pages import blueprint, common, drop_cookie, json_body, local_path, me, relying_party, set_cookie
@@ -32,7 +32,10 @@ def sign_in() -> ResponseReturnValue:
         with services().reading() as uow:
             visits = demo_customers(uow.session)
     return render_template(
-        "customers/sign_in.html", demo_customers=visits, next_url=local_path(request.args.get("next"))
+        "customers/sign_in.html",
+        demo_customers=visits,
+        next_url=local_path(request.args.get("next")),
+        back="back" in request.args,
     )
 
 
@@ -53,7 +56,7 @@ def demo_sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    who = signed_in()
+    who = signed_in() or coming_back()
     if who is not None:
         with services().unit_of_work() as uow:
             sessions.end(uow, session_id=who.session_id, customer_id=who.customer.id)
@@ -225,7 +228,7 @@ def _keep_passkey(uow: UnitOfWork, ceremony: Any, credential: object, customer: 
 
 def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: Passkey | None) -> None:
     """``passkey``: by which they signed in; None: a visit of the demo."""
-    who = signed_in()
+    who = signed_in() or coming_back()
     token = sessions.open_session(
         uow,
         customer_id=customer_id,

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.journey.consents.stopping import TakenBack, taken_back
 from app.journey.payments.stopped import Fate, StoppedPayment, banks_of, stopped_payments
-from app.people import passkeys, stops
+from app.people import passkeys, recovery, stops
 from app.web.context import services
 from app.web.customers.pages import bank_name, blueprint, me, named_payment, relying_party, sent_credential
 from app.web.customers.security import passkey_views
@@ -40,6 +40,7 @@ def stop() -> ResponseReturnValue:
     customer_id = me().customer.id
     with services().reading() as uow:
         standing = stops.standing(uow.session, customer_id)
+        coming = recovery.waiting(uow.session, customer_id)
         earlier = [each for each in stops.stops_of(uow.session, customer_id) if each.lifted_at is not None]
         payments = stopped_payments(uow.session, stop=standing, now=uow.now) if standing else []
         consents = taken_back(uow.session, stop=standing) if standing else []
@@ -48,6 +49,7 @@ def stop() -> ResponseReturnValue:
     return render_template(
         "customers/stop.html",
         stop=standing,
+        recovery=coming,
         earlier=earlier,
         payments={fate.value: [_named(each) for each in payments if each.fate is fate] for fate in Fate},
         taken_back_by={each.payment.bank_id: _takes_back(each.payment.bank_id) for each in payments},

@@ -36,7 +36,7 @@ LIMITS: Mapping[Period, LazyString] = {
     Period.YEAR: lazy_gettext("the limit for a year"),
 }
 SENTENCES: Mapping[Why, LazyString] = {
-    Why.STOPPED_ALL: lazy_gettext("You have stopped everything: nothing is paid until you lift the stop."),
+    Why.STOPPED_ALL: lazy_gettext("Everything is stopped: nothing is paid until you lift the stop."),
     Why.CURRENCY_NOT_TAKEN: lazy_gettext("We cannot send this bank payments in this currency (%(name)s)."),
     Why.REMOVED: lazy_gettext("You have removed this bank."),
     Why.PAYEE_UNREACHABLE: lazy_gettext("This bank cannot pay to an account like that of this bill."),

@@ -1449,6 +1449,36 @@ def lifted_before_it_was_stopped(books: Books) -> None:
     stop_of(books, payment, at, lifted_at=at - SECOND, lifted_evidence={})
 
 
+def recovery_of(books: Books, **more: Any) -> Row:
+    """A way back of the first customer, which is done as it should be unless it says otherwise."""
+    began_at = books.now - 130 * HOUR  # what is younger must stand in the log
+    moments = {"began_at": began_at, "opens_at": began_at + 72 * HOUR, "expires_at": began_at + 240 * HOUR}
+    row = {"id": "rcv_x", "customer_id": books.one("customer", "1 = 1")["id"], "browser_hash": "x", "state": "done"}
+    row |= {"warned": 2, "ended_at": began_at + 73 * HOUR, "evidence": None}
+    made = {**row, **moments, **more}
+    books.copy("recovery", made)
+    return made
+
+
+@_breaks("S3")
+def a_way_back_waits_and_nothing_is_stopped(books: Books) -> None:
+    recovery_of(books, state="waiting", ended_at=None)
+
+
+@_breaks("S3")
+def it_led_to_a_passkey_before_its_time(books: Books) -> None:
+    made = recovery_of(books)
+    books.change("recovery", made, ended_at=made["began_at"] + 71 * HOUR)
+
+
+@_breaks("S3")
+def somebody_came_in_before_its_time(books: Books) -> None:
+    made = recovery_of(books)
+    session = {"id": "ses_x", "token_hash": "x", "customer_id": made["customer_id"], "credential_id": None}
+    session |= {"read_only": False, "way_back": made["id"], "user_agent": "", "seen_at": books.now}
+    books.copy("customer_session", {**session, "created_at": made["began_at"] + 71 * HOUR})
+
+
 @_breaks("L1")
 def nobody_looks_at_it(books: Books) -> None:
     books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))

@@ -1,14 +1,14 @@
 """privacy pages: whether a payment or a dispute was easy, as its customer answers once; and what an operator read of a
 customer's, and why
 
-Revision: 0056, after 0053
+Revision: 0056, after 0055
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0056"
-down_revision = "0053"
+down_revision = "0055"
 branch_labels = None
 depends_on = None
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from app.journey.notices.compose import Letter, NotPlain, compose, must_be_plain, text_of
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, Text
+from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, TO_TYPE, Text
 from app.people.customers import LOCALES
 from app.people.safe_words import SafeWords
 from app.people.word_lists import WORDS
@@ -54,7 +54,22 @@ def test_no_french_mark_begins_a_line(kind: NoticeKind) -> None:
 def test_every_kind_is_said_in_every_language() -> None:
     assert TEXTS.keys() == set(NoticeKind)
     spoken = [set(texts) for texts in TEXTS.values()]
-    assert [*spoken, set(OPENING), set(OPENING_OF_QUESTION), set(CLOSING)] == [set(LOCALES)] * (len(TEXTS) + 3)
+    assert [*spoken, set(OPENING), set(OPENING_OF_QUESTION), set(TO_TYPE), set(CLOSING)] == [set(LOCALES)] * (
+        len(TEXTS) + 4
+    )
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+def test_words_that_are_to_be_typed_stand_behind_the_safe_words(locale: str) -> None:
+    """And are as plain as they are."""
+    three = ("anchor", "barley", "candle")
+    letter = compose(text_of(NoticeKind.RECOVERY_ASKED, locale), WORDS_OF_SOMEBODY, locale=locale, to_type=three)
+    assert letter.text.split("\n\n")[:2] == [
+        f"{OPENING[locale]} lantern, meadow",
+        f"{TO_TYPE[locale]} anchor, barley, candle",
+    ]
+    with pytest.raises(NotPlain):
+        compose(text_of(NoticeKind.RECOVERY_ASKED, locale), WORDS_OF_SOMEBODY, locale=locale, to_type=("1", "b", "c"))
 
 
 @pytest.mark.parametrize("locale", LOCALES)
