@@ -87,7 +87,8 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'consent_not_taken' THEN 'ConsentChanged' WHEN 'consent_account' THEN 'ConsentChanged'"
         " WHEN 'address_asked' THEN 'AddressAsked' WHEN 'all_stopped' THEN 'CustomerStopped'"
         " WHEN 'stop_lifted' THEN 'StopLifted' WHEN 'passkey_added' THEN 'PasskeyAdded'"
-        " WHEN 'passkey_removed' THEN 'PasskeyRemoved' ELSE 'SafeWordsChanged' END",
+        " WHEN 'passkey_removed' THEN 'PasskeyRemoved'"
+        " WHEN 'space_exported' THEN 'SpaceExported' ELSE 'SafeWordsChanged' END",
     ),
     holds(
         "M3",

@@ -54,6 +54,7 @@ from app.people.events import (
     PasskeyRemoved,
     PayeeAccountMoved,
     SafeWordsChanged,
+    SpaceExported,
     StopLifted,
 )
 from app.services import Handler
@@ -92,6 +93,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     StopLifted: [notices.tell_stop_lifted],
     PasskeyAdded: [notices.tell_passkey_added],
     PasskeyRemoved: [notices.tell_passkey_removed],
+    SpaceExported: [notices.tell_space_exported],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [

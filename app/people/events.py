@@ -62,3 +62,10 @@ class PasskeyRemoved(Event):
     """A passkey of a customer's opens and signs nothing any more."""
 
     customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceExported(Event):
+    """A customer asked for all of their papers in one archive."""
+
+    customer_id: str

@@ -32,6 +32,7 @@ class NoticeKind(enum.StrEnum):
     STOP_LIFTED = "stop_lifted"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    SPACE_EXPORTED = "space_exported"  #: all of it, in one archive
 
 
 #: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
@@ -44,6 +45,7 @@ ALWAYS = frozenset(
         NoticeKind.STOP_LIFTED,
         NoticeKind.PASSKEY_ADDED,
         NoticeKind.PASSKEY_REMOVED,
+        NoticeKind.SPACE_EXPORTED,
         NoticeKind.ADDRESS_ASKED,
     }
 )

@@ -46,6 +46,7 @@ from app.people.events import (
     PasskeyAdded,
     PasskeyRemoved,
     SafeWordsChanged,
+    SpaceExported,
     StopLifted,
 )
 from app.people.models import Customer
@@ -371,6 +372,11 @@ def tell_passkey_removed(task: Task) -> None:
     _tell_one(task, NoticeKind.PASSKEY_REMOVED)
 
 
+def tell_space_exported(task: Task) -> None:
+    """SpaceExported."""
+    _tell_one(task, NoticeKind.SPACE_EXPORTED)
+
+
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
@@ -546,6 +552,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.STOP_LIFTED: _whose_own(StopLifted),
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
+    NoticeKind.SPACE_EXPORTED: _whose_own(SpaceExported),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
 }
 
