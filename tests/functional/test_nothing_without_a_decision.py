@@ -138,6 +138,8 @@ def many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TOOLS_LIMIT", "1000000 per minute")
     monkeypatch.setattr(limits, "CHECKING_LIMIT", "1000000 per minute")
     monkeypatch.setattr(limits, "SEARCHING_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "EXPORTING_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "BRINGING_LIMIT", "1000000 per minute")
 
 
 @pytest.fixture(autouse=True)

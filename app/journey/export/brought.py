@@ -7,6 +7,7 @@ What stands in it was written by strangers: nothing of it is taken for more than
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import io
 import json
@@ -42,7 +43,6 @@ from consent.vault import Vault
 TEXT_MOST = 200
 _ID = re.compile(r"[A-Za-z0-9_]{1,60}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MINOR_MOST = 10**15
 
 
@@ -123,7 +123,7 @@ def _checked(file: BinaryIO) -> dict[str, Any]:
         return {
             "instance": _text(report.manifest["instance"]),
             "log": report.key,
-            "made_at": _text(report.manifest["made_at"]),
+            "made_at": _moment(report.manifest["made_at"]).isoformat(),
             "papers": [_paper(place, name) for name in sorted(place.names()) if name.startswith("bills/")],
             "nested": sum(name.startswith("brought/") for name in place.names()),
         }
@@ -134,7 +134,7 @@ def _checked(file: BinaryIO) -> dict[str, Any]:
 def _paper(place: verify.Zipped, name: str) -> dict[str, Any]:
     """As its list shows it, looked at as what a stranger wrote. Raises Broken."""
     shown = verify.read_json(place, name)["shown"]
-    day = (shown["issued_on"], shown["due_on"])
+    days = (shown["issued_on"], shown["due_on"])
     is_right = (
         isinstance(shown["id"], str)
         and _ID.fullmatch(shown["id"])
@@ -142,7 +142,7 @@ def _paper(place: verify.Zipped, name: str) -> dict[str, Any]:
         and isinstance(shown["currency"], str)
         and _CURRENCY.fullmatch(shown["currency"])
         and all(type(shown[each]) is int and 0 <= shown[each] < _MINOR_MOST for each in ("amount_minor", "paid_minor"))
-        and all(each is None or (isinstance(each, str) and _DAY.fullmatch(each)) for each in day)
+        and all(each is None or _day(each) is not None for each in days)
         and isinstance(shown["receipts"], list)
     )
     if not is_right:
@@ -161,6 +161,23 @@ def _paper(place: verify.Zipped, name: str) -> dict[str, Any]:
 def _text(written: object) -> str:
     """Of what another place wrote, one line without signs that nobody sees."""
     return "".join(sign for sign in str(written) if sign.isprintable())[:TEXT_MOST]
+
+
+def _day(written: object) -> dt.date | None:
+    """None: it is no day."""
+    try:
+        return dt.date.fromisoformat(written) if isinstance(written, str) and len(written) == 10 else None
+    except ValueError:
+        return None
+
+
+def _moment(written: object) -> dt.datetime:
+    """Raises Broken."""
+    try:
+        moment = dt.datetime.fromisoformat(str(written))
+        return moment.astimezone(dt.UTC) if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    except (ValueError, OverflowError) as error:
+        raise verify.Broken("json", name=verify.MANIFEST) from error
 
 
 def _digest(file: BinaryIO) -> str:
@@ -187,8 +204,8 @@ class Paper:
     number: str
     amount: Money
     paid: Money  #: as that place says
-    issued_on: str | None  #: ISO days: they are not ours to reckon with
-    due_on: str | None
+    issued_on: dt.date | None
+    due_on: dt.date | None
     is_bill: bool  #: else it is a credit note, or another document that became no bill
     is_paid: bool
     receipts: tuple[str, ...]  #: their numbers
@@ -202,8 +219,8 @@ class Place:
     id: str
     instance: str
     log: str
-    made_at: str
-    brought_at: Any
+    made_at: dt.datetime
+    brought_at: dt.datetime
     size_bytes: int
     nested: int  #: archives inside that had been brought there
     papers: tuple[Paper, ...]
@@ -215,8 +232,8 @@ class PaidThere:
 
     amount: Money
     state: str
-    pay_on: str
-    settled_at: str | None
+    pay_on: dt.date | None
+    settled_on: dt.date | None
     end_to_end_id: str
     receipt: str | None  #: its number
 
@@ -290,7 +307,7 @@ def _place(vault: Vault, row: Brought) -> Place:
         id=row.id,
         instance=listed["instance"],
         log=listed["log"],
-        made_at=listed["made_at"],
+        made_at=dt.datetime.fromisoformat(listed["made_at"]),
         brought_at=row.brought_at,
         size_bytes=row.size_bytes,
         nested=listed["nested"],
@@ -305,8 +322,8 @@ def _listed(paper: dict[str, Any]) -> Paper:
         number=paper["number"],
         amount=Money(paper["amount_minor"], paper["currency"]),
         paid=Money(paper["paid_minor"], paper["currency"]),
-        issued_on=paper["issued_on"],
-        due_on=paper["due_on"],
+        issued_on=_day(paper["issued_on"]),
+        due_on=_day(paper["due_on"]),
         is_bill=paper["state"] is not None,
         is_paid=paper["state"] == "paid",
         receipts=tuple(paper["receipts"]),
@@ -323,8 +340,8 @@ def _detail(paper: Paper, rows: dict[str, Any]) -> PaperDetail:
         PaidThere(
             amount=Money(row["amount_minor"], row["currency"]),
             state=_text(row["state"]),
-            pay_on=_text(decided[row["id"]]["pay_on"]),
-            settled_at=None if row["settled_at"] is None else _text(row["settled_at"])[:10],
+            pay_on=_day(decided[row["id"]]["pay_on"]),
+            settled_on=_day(str(row["settled_at"])[:10]),
             end_to_end_id=_text(row["end_to_end_id"]),
             receipt=receipts.get(row["id"]),
         )

@@ -19,6 +19,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     consents,
     decide,
     errors,
+    export,
     filters,
     french,
     helping,
