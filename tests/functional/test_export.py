@@ -63,7 +63,7 @@ def taken(journey: Journey) -> bytes:
     form, started = start(journey.browser)
     answer = finish(journey.browser, form, started.get_json())
     assert answer.status_code == 200, answer.text
-    content = answer.data
+    content: bytes = answer.data
     answer.close()  # as a server does
     return content
 
@@ -340,7 +340,7 @@ def test_a_visit_takes_nothing_and_brings_nothing(journey: Journey) -> None:
         assert uow.session.scalar(select(func.count()).select_from(Brought)) == 0
 
 
-# ------------------------------------------------------------------------------------------------------ to another place
+# ----------------------------------------------------------------------------------------------------- to another place
 
 
 def send(browser: Browser, content: bytes, *, name: str = "papers.zip") -> TestResponse:
@@ -440,9 +440,7 @@ def page_of_place(browser: Browser) -> str:
     return browser.page(str(link["href"])).get_text(" ", strip=True)
 
 
-def test_whose_it_is_removes_it_and_nobody_else_sees_it(
-    journey: Journey, elsewhere: tuple[Services, Browser]
-) -> None:
+def test_whose_it_is_removes_it_and_nobody_else_sees_it(journey: Journey, elsewhere: tuple[Services, Browser]) -> None:
     there, browser = elsewhere
     lived(journey)
     where = send(browser, taken(journey)).headers["Location"]
@@ -471,11 +469,11 @@ def test_it_is_kept_sealed(journey: Journey, elsewhere: tuple[Services, Browser]
         boxes = [*uow.session.scalars(select(BroughtPart.box)), *uow.session.scalars(select(Brought.box))]
     for box in boxes:
         assert b"E-1" not in box
-        assert b"PK" != box[:2]
+        assert box[:2] != b"PK"
         assert b"manifest.json" not in box
 
 
-# -------------------------------------------------------------------------------------------------------- what is refused
+# ------------------------------------------------------------------------------------------------------ what is refused
 
 
 def refused(browser: Browser, services: Services, content: bytes) -> str:
@@ -505,7 +503,9 @@ def test_what_is_no_archive_is_refused(journey: Journey, monkeypatch: pytest.Mon
         packed({**good, "extra.txt": b"x"}): "was added",
         packed({name: each for name, each in good.items() if name != "held.json"}): "is missing",
         packed({**good, "manifest.json": b"[" * 100_000}): "does not say",
-        packed({**good, "manifest.json": good["manifest.json"].replace(ORIGIN.encode(), b"http://elsewhere")}): "signed",
+        packed(
+            {**good, "manifest.json": good["manifest.json"].replace(ORIGIN.encode(), b"http://elsewhere")}
+        ): "signed",
     }
     for content, expected in cases.items():
         assert expected in refused(browser, services, content)
@@ -527,9 +527,10 @@ def test_a_bomb_is_refused_before_it_is_unpacked(journey: Journey) -> None:
         archive.writestr("manifest.json", b"{}")
     assert "damaged" in refused(browser, services, packer.getvalue())
     twice = io.BytesIO()
-    with pytest.warns(UserWarning, match="Duplicate name"), zipfile.ZipFile(twice, "w") as archive:
+    with zipfile.ZipFile(twice, "w") as archive:
         archive.writestr("manifest.json", b"{}")
-        archive.writestr("manifest.json", b"{}")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("manifest.json", b"{}")
     assert "two files" in refused(browser, services, twice.getvalue())
 
 
@@ -605,10 +606,14 @@ def test_who_has_the_key_and_lies_is_found(journey: Journey) -> None:
     proof = f"proofs/{made['paid']}.json"
     facts = json.loads(good[proof])
     facts["facts"][0]["says"] = facts["facts"][0]["says"].replace("Lumen", "Lumon")
-    assert "does not say what it said" in words(checked(signed(journey, {**good, proof: json.dumps(facts).encode()})))[0]
+    assert (
+        "does not say what it said" in words(checked(signed(journey, {**good, proof: json.dumps(facts).encode()})))[0]
+    )
     facts = json.loads(good[proof])
     facts["facts"][0]["number"] += 1
-    assert "does not stand in the log" in words(checked(signed(journey, {**good, proof: json.dumps(facts).encode()})))[0]
+    assert (
+        "does not stand in the log" in words(checked(signed(journey, {**good, proof: json.dumps(facts).encode()})))[0]
+    )
 
 
 def change(bill: dict[str, Any], table: str, **columns: Any) -> None:

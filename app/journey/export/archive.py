@@ -97,8 +97,10 @@ class Made:
 
 
 def make(services: Services, session: Session, customer: Customer, *, file: IO[bytes], made_at: str) -> Made:
-    """Write the whole archive to ``file``, which can be sought in. Raises VaultError where an original does not open."""
-    if session.get_bind().dialect.name == "postgresql":  # else what comes meanwhile would be in one file and not in others
+    """Write all of it to ``file``, which can be sought in. Raises VaultError where an original does not open."""
+    if (
+        session.get_bind().dialect.name == "postgresql"
+    ):  # else what comes meanwhile would be in one file and not in others
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         return _Archive(services, session, customer, _Writer(packed), made_at).make()
@@ -331,8 +333,12 @@ class _Archive:
             told = {table.__tablename__: [_told(row) for row in those] for table, those in rows.items()}
             for account in told.get("refund_account", ()):
                 account["account"] = self._account(account["id"])
-            document = next((row["sha256"] for kind in ("delivered_bill", "own_bill") for row in told.get(kind, ())), None)
-            original = documents.get(document or "") or own.get(next((row["id"] for row in told.get("own_bill", ())), ""))
+            document = next(
+                (row["sha256"] for kind in ("delivered_bill", "own_bill") for row in told.get(kind, ())), None
+            )
+            original = documents.get(document or "") or own.get(
+                next((row["id"] for row in told.get("own_bill", ())), "")
+            )
             summary = shown(told, document=document)
             content = {"format": _FILE_FORM, "shown": summary, "original": original, "rows": told}
             self.files.add(f"bills/{name}.json", written(content))

@@ -27,7 +27,7 @@ class Left:
 
 BILL = "bills/<id>.json"
 CONSENTS, CONNECTIONS, PRIVACY, HELD = "consents.json", "connections.json", "privacy.json", "held.json"
-_SECRET = "a secret, or the hash of one"
+_HIDDEN = "a secret, or the hash of one"
 _DOCUMENT = "the document itself is in originals/"
 _WIRE = "a request as it went to the bank: it may hold a code that was good once; its SHA-256 is in the proof"
 _COMPARED = "made from another column, to compare by"
@@ -42,9 +42,7 @@ TABLES: dict[str, Taken | Left] = {
         but={"content": _DOCUMENT, "number_key": _COMPARED, "client_id": "what a program of the company is called"},
     ),
     "own_bill": Taken(where=f"{BILL}, {HELD}", but={"box": _DOCUMENT}),
-    "held_bill": Taken(
-        where=HELD, but={"content": _DOCUMENT, "client_id": "what a program of the company is called"}
-    ),
+    "held_bill": Taken(where=HELD, but={"content": _DOCUMENT, "client_id": "what a program of the company is called"}),
     "conformance": Taken(where=BILL),
     "biller": Taken(where=f"{BILL}, {CONNECTIONS}", but={"name_key": _COMPARED, "sequence": _COMPANY}),
     "biller_identifier": Taken(where=BILL, but={"value_key": _COMPARED}),
@@ -80,23 +78,23 @@ TABLES: dict[str, Taken | Left] = {
     "pay_first": Taken(where=CONSENTS),
     "trip": Taken(
         where=CONSENTS,
-        but={"state_hash": _SECRET, "browser_hash": _SECRET, "redirect_uri": "it may end in a secret"},
+        but={"state_hash": _HIDDEN, "browser_hash": _HIDDEN, "redirect_uri": "it may end in a secret"},
     ),
     "sign_in": Taken(where=CONSENTS),
     # of companies
     "connection": Taken(where=CONNECTIONS),
     "connection_history": Taken(where=CONNECTIONS),
-    "connection_code": Taken(where=CONNECTIONS, but={"code_hash": _SECRET}),
-    "redemption": Taken(where=CONNECTIONS, but={"presented": _SECRET}),
+    "connection_code": Taken(where=CONNECTIONS, but={"code_hash": _HIDDEN}),
+    "redemption": Taken(where=CONNECTIONS, but={"presented": _HIDDEN}),
     "invitation": Taken(where=CONNECTIONS, but={"name_key": _COMPARED}),
     "address_leak": Taken(where=CONNECTIONS),
     # of the customer
     "customer": Taken(where=f"manifest.json, {PRIVACY}"),
     "passkey": Taken(where=PRIVACY),
     "removed_passkey": Taken(where=PRIVACY),
-    "customer_session": Taken(where=PRIVACY, but={"token_hash": _SECRET}),
-    "tool_token": Taken(where=PRIVACY, but={"token_hash": _SECRET}),
-    "calendar_feed": Taken(where=PRIVACY, but={"token_hash": _SECRET, "told": "hashes of what stands in the bills"}),
+    "customer_session": Taken(where=PRIVACY, but={"token_hash": _HIDDEN}),
+    "tool_token": Taken(where=PRIVACY, but={"token_hash": _HIDDEN}),
+    "calendar_feed": Taken(where=PRIVACY, but={"token_hash": _HIDDEN, "told": "hashes of what stands in the bills"}),
     "stop": Taken(where=PRIVACY),
     "notice": Taken(where=PRIVACY),
     "notice_choice": Taken(where=PRIVACY),
@@ -111,7 +109,9 @@ TABLES: dict[str, Taken | Left] = {
     "log_entry": Taken(where="proofs/", but={"leaf": "the entry of each fact", "opening": "what it says"}),
     "log_checkpoint": Taken(where="proofs/: the newest"),
     # none of theirs
-    "sealed": Left(because="tokens of banks, safe words and other secrets; accounts stand in standing and refund_account"),
+    "sealed": Left(
+        because="tokens of banks, safe words and other secrets; accounts stand in standing and refund_account"
+    ),
     "used_assertion": Left(because=_COMPANY),
     "ceremony": Left(because="challenges for passkeys, good for five minutes"),
     "ledger_balance": Left(because="sums over ledger_entry, which is in the archive"),
@@ -131,7 +131,9 @@ TABLES: dict[str, Taken | Left] = {
     "upload_line": Left(because="the same"),
     "stray_bill": Left(because="a bill that reached nobody: nobody knows whose it was to be"),
     "bank_budget": Left(because="how often a bank is asked, for everybody"),
-    "statement": Left(because="whole statements, of an account of many; bookings of a customer's payments are with them"),
+    "statement": Left(
+        because="whole statements, of an account of many; bookings of a customer's payments are with them"
+    ),
     "statement_account": Left(because="accounts whose statements we are sent: nothing says whose one is"),
     "difference_note": Left(because="an operator's note on a difference between banks and us"),
 }

@@ -5,8 +5,8 @@
     python3 verify.py archive.zip            the archive as it came
     python3 verify.py … --log-key KEY        and hold its key against one that you have from elsewhere
 
-Standard library alone, Python 3.9 or newer. The exit status is 0 if everything holds, 1 if anything does not, 2 if there
-is nothing to check. Quittance itself checks an archive that is brought to it by this very file.
+Standard library alone, Python 3.9 or newer. The exit status is 0 if everything holds, 1 if anything does not, 2 if
+there is nothing to check. Quittance itself checks an archive that is brought to it by this very file.
 
 What holds: the manifest is signed by the log's key; every file is the one that the manifest lists, none is missing and
 none was added; every fact stands in the log at its place, unaltered; the log was signed by the same key; and what the
@@ -184,10 +184,10 @@ CLAIMED = (
     " comparez-la avec la clé que {instance} montre sur sa page /verify, ou que vous aviez gardée (--log-key).",
 )
 UNTOLD = (
-    "{untold} rows stand in no fact of the log that is here: bills that their customer added, and what is older than the"
-    " log or was too new for it. They are only as the manifest has them.",
-    "{untold} lignes ne sont dans aucun fait du journal présent ici : factures ajoutées par la personne elle-même, et ce"
-    " qui est plus ancien que le journal ou était trop récent. Elles sont seulement telles que l’inventaire les a.",
+    "{untold} rows stand in no fact of the log that is here: bills that their customer added, and what is older than"
+    " the log or was too new for it. They are only as the manifest has them.",
+    "{untold} lignes ne sont dans aucun fait du journal présent ici : factures ajoutées par la personne elle-même, et"
+    " ce qui est plus ancien que le journal ou était trop récent. Elles sont seulement telles que l’inventaire les a.",
 )
 SEALS = (
     "Seals of companies over their bills: {good} hold, {unchecked} were not checked.",
@@ -442,7 +442,7 @@ def root_by(path: Sequence[bytes], *, number: int, size: int, leaf: bytes) -> by
     return found if second == 0 else None
 
 
-# -------------------------------------------------------------------------------------------------------------- the files
+# ------------------------------------------------------------------------------------------------------------ the files
 
 
 class Folder:
@@ -692,8 +692,8 @@ class _Facts:
     def __init__(self, files: _Files, key: Key, report: Report) -> None:
         self._files, self._key, self._report = files, key, report
         self._checkpoint: tuple[str, tuple[int, bytes]] | None = None  # most proofs have the same
-        self._originals = {name.partition("/")[2].partition(".")[0]: name for name in files.listed if _is_original(name)}
-        self._listed = 0
+        originals = (name for name in files.listed if name.startswith("originals/"))
+        self._originals = {name.partition("/")[2].partition(".")[0]: name for name in originals}  # by SHA-256
 
     def check(self) -> None:
         for name in sorted(self._files.listed):
@@ -783,10 +783,6 @@ class _Facts:
                 self._report.seals_void += not key["valid_from"] <= at < min(until, key["valid_until"])
 
 
-def _is_original(name: str) -> bool:
-    return name.startswith("originals/")
-
-
 def _fact(name: str, listed: Mapping[str, Any], checkpoint: tuple[int, bytes]) -> tuple[int, str, Mapping[str, Any]]:
     number, entry, says = listed["number"], listed["entry"], listed["says"]
     path = [_decoded(step) for step in listed["path"]]
@@ -857,7 +853,7 @@ def _check_shown(name: str, shown: Mapping[str, Any], rows: Rows) -> None:
         "due_on": of.get("due_on"),
         "state": of.get("state"),
         "paid_minor": of.get("paid_minor", 0),
-        "is_delivered": of.get("bill_id") is not None if "invoice" in rows and rows["invoice"] else True,
+        "is_delivered": of.get("bill_id") is not None if rows.get("invoice") else True,
         "receipts": [row["number"] for row in rows.get("receipt", ())],
         "document": document["sha256"],
     }
@@ -866,7 +862,7 @@ def _check_shown(name: str, shown: Mapping[str, Any], rows: Rows) -> None:
             raise Broken("shown", name=name, column=column)
 
 
-# ---------------------------------------------------------------------------------------------------- seals of companies
+# --------------------------------------------------------------------------------------------------- seals of companies
 
 
 def seal_holds(document: bytes, seal: str, jwk: Mapping[str, Any]) -> bool | None:
@@ -914,7 +910,7 @@ def _checked_elsewhere(jwk: Mapping[str, Any], signature: bytes, signed: bytes) 
     return False
 
 
-# ------------------------------------------------------------------------------------------------------ for whoever runs it
+# ----------------------------------------------------------------------------------------------- for whoever runs it
 
 
 def main(arguments: Sequence[str], *, language: str, here: Path) -> int:

@@ -31,7 +31,7 @@ class ExportView:
 
 
 def _megabytes(size: int | None) -> str:
-    return format_decimal(max((size or 0) / 1_000_000, 0.1), format="#,##0.0")
+    return str(format_decimal(max((size or 0) / 1_000_000, 0.1), format="#,##0.0"))
 
 
 # --------------------------------------------------------------------------------------------------------- taken along
@@ -63,9 +63,7 @@ def take_export() -> ResponseReturnValue:
     ceremony, credential = sent_credential(code="ceremony-over", so="Nothing was made.")
     who = me()
     with services().unit_of_work() as uow:
-        export_id = service.ask(
-            uow, party=relying_party(), signed_in=who, ceremony=ceremony, credential=credential
-        )
+        export_id = service.ask(uow, party=relying_party(), signed_in=who, ceremony=ceremony, credential=credential)
         day = uow.now.date()
         uow.commit()
     file = service.make(services(), export_id=export_id, customer_id=who.customer.id)
@@ -170,4 +168,3 @@ def remove_papers() -> ResponseReturnValue:
         brought.remove(uow, signed_in=me(), brought_id=request.form.get("archive", ""))
         uow.commit()
     return redirect(url_for("customers.papers"), 303)
-

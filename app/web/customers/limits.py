@@ -53,7 +53,7 @@ MAKING_CALENDARS_LIMIT = "20 per hour; 40 per day"
 SEARCHING_LIMIT = "60 per minute; 1000 per hour"
 #: sheets of receipts that one address looks at
 CHECKING_LIMIT = "60 per hour; 300 per day"
-#: archives that one customer asks for, beside what the service itself counts in a day, and brings along: each is much work
+#: archives that one customer asks for, beside what is counted of those that were made, and brings along
 EXPORTING_LIMIT = "20 per hour"
 BRINGING_LIMIT = "10 per hour; 30 per day"
 

@@ -43,7 +43,9 @@ def theirs() -> set[str]:
 
 @pytest.mark.parametrize("table", sorted(metadata.tables))
 def test_every_table_is_known(table: str) -> None:
-    assert table in TABLES, f"{table} is new: say in app/journey/export/tables.py where it stands in an archive, or why not"
+    assert table in TABLES, (
+        f"{table} is new: say in app/journey/export/tables.py where it stands in an archive, or why not"
+    )
 
 
 def test_no_table_is_known_that_is_gone() -> None:
