@@ -431,7 +431,7 @@ def test_it_goes_along_again_as_it_is(journey: Journey, elsewhere: tuple[Service
     assert words(report) == []
     assert any("brought/" in line for line in report.lines("en"))
     assert send(journey.browser, again).status_code == 303  # and back
-    assert "One more archive is inside" in page_of_place(journey.browser)
+    assert "1 more archive is inside" in page_of_place(journey.browser)
 
 
 def page_of_place(browser: Browser) -> str:

@@ -124,11 +124,15 @@ def _checked(file: BinaryIO) -> dict[str, Any]:
             "instance": _text(report.manifest["instance"]),
             "log": report.key,
             "made_at": _moment(report.manifest["made_at"]).isoformat(),
-            "papers": [_paper(place, name) for name in sorted(place.names()) if name.startswith("bills/")],
+            "papers": _newest_first([_paper(place, name) for name in place.names() if name.startswith("bills/")]),
             "nested": sum(name.startswith("brought/") for name in place.names()),
         }
     except verify.Broken as broken:
         raise NotWhole([broken.fault]) from broken
+
+
+def _newest_first(papers: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(papers, key=lambda paper: (paper["issued_on"] or "", paper["id"]), reverse=True)
 
 
 def _paper(place: verify.Zipped, name: str) -> dict[str, Any]:
