@@ -638,3 +638,55 @@ def signed(journey: Journey, content: dict[str, bytes]) -> bytes:
     written = json.dumps(manifest).encode()
     note = journey.services.keys.log.export(written).encode()
     return packed({**content, "manifest.json": written, "manifest.sig": note})
+
+
+ODD: list[Any] = [
+    None,
+    -1,
+    10**30,
+    True,
+    "",
+    "x" * 5000,
+    "\u202eABC\x00\x1b[2J",
+    "2026-99-99",
+    [],
+    {},
+    [{}],
+    {"text": 1},
+]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data())
+def _odd_values(journey: Journey, good: dict[str, bytes], name: str, seen: set[int], data: st.DataObject) -> None:
+    bill = json.loads(good[name])
+    row = bill["rows"]["invoice"][0]
+    for column in data.draw(st.lists(st.sampled_from(sorted(row)), min_size=1, max_size=3)):
+        row[column] = data.draw(st.sampled_from(ODD))
+    if data.draw(st.booleans()):
+        bill["rows"]["payment"] = data.draw(st.sampled_from([*ODD, [{"id": "x"}], [{"id": "x", "amount_minor": "1"}]]))
+        bill["rows"]["decision"] = data.draw(st.sampled_from([*ODD, [{"payment_id": "x", "pay_on": 7, "id": "d"}]]))
+    try:
+        bill["shown"] = rules.shown(bill["rows"], document=bill["shown"]["document"])
+    except (TypeError, KeyError, AttributeError):
+        return
+    answer = send(journey.browser, signed(journey, {**good, name: json.dumps(bill).encode()}))
+    seen.add(answer.status_code)
+    assert answer.status_code in (303, 422), answer.status_code
+    if answer.status_code == 303:
+        where = answer.headers["Location"]
+        page = journey.browser.page(where)
+        for link in page.select("table a"):
+            assert journey.browser.get(str(link["href"])).status_code == 200
+        form = journey.browser.token("/papers")
+        removed = {"archive": where.rpartition("/")[2]}
+        assert journey.browser.post("/papers/remove", token=form, form=removed).status_code == 303
+
+
+def test_another_place_may_sign_anything(journey: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a bill that nobody delivered its log says nothing: every value is that place's own. It is refused, or read."""
+    monkeypatch.setattr(limits, "BRINGING_LIMIT", "1000 per minute")
+    made = lived(journey)
+    seen: set[int] = set()
+    _odd_values(journey, files(taken(journey)), f"bills/{made['own']}.json", seen)
+    assert seen == {303, 422}

@@ -42,8 +42,6 @@ from consent.vault import Vault
 #: of a text that another place wrote, as much as is shown
 TEXT_MOST = 200
 _ID = re.compile(r"[A-Za-z0-9_]{1,60}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_MINOR_MOST = 10**15
 
 
 class NotWhole(Invalid):
@@ -136,29 +134,37 @@ def _newest_first(papers: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _paper(place: verify.Zipped, name: str) -> dict[str, Any]:
-    """As its list shows it, looked at as what a stranger wrote. Raises Broken."""
-    shown = verify.read_json(place, name)["shown"]
-    days = (shown["issued_on"], shown["due_on"])
-    is_right = (
-        isinstance(shown["id"], str)
-        and _ID.fullmatch(shown["id"])
-        and name == f"bills/{shown['id']}.json"
-        and isinstance(shown["currency"], str)
-        and _CURRENCY.fullmatch(shown["currency"])
-        and all(type(shown[each]) is int and 0 <= shown[each] < _MINOR_MOST for each in ("amount_minor", "paid_minor"))
-        and all(each is None or _day(each) is not None for each in days)
-        and isinstance(shown["receipts"], list)
-    )
-    if not is_right:
-        raise verify.Broken("json", name=name)
-    found = [each for each in place.names() if each.startswith(f"originals/{shown['document']}.")]
+    """As its list shows it, looked at as what a stranger wrote: who has signed it may have signed anything. Raises
+    Broken."""
+    read = verify.read_json(place, name)
+    try:
+        paper = _bounded(read["shown"])
+        if name != f"bills/{paper['id']}.json":
+            raise verify.Broken("json", name=name)
+        found = [each for each in place.names() if each.startswith(f"originals/{read['shown']['document']}.")]
+        paper["document"] = found[0] if found else None
+        _detail(_listed(paper), read["rows"])  # what its page will say can be said
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise verify.Broken("json", name=name) from error
+    return paper
+
+
+def _bounded(shown: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValueError and its like for what is none of a bill's."""
+    if _ID.fullmatch(shown["id"]) is None:
+        raise ValueError("no id")
+    for each in ("amount_minor", "paid_minor"):
+        if Money(shown[each], shown["currency"]).minor < 0:
+            raise ValueError("less than nothing")
+    for each in ("issued_on", "due_on"):
+        if shown[each] is not None and _day(shown[each]) is None:
+            raise ValueError("no day")
     return {
         **{each: shown[each] for each in ("id", "currency", "amount_minor", "paid_minor", "issued_on", "due_on")},
         "biller": _text(shown["biller"]),
         "number": _text(shown["number"]),
         "state": None if shown["state"] is None else _text(shown["state"]),
-        "receipts": [_text(each) for each in shown["receipts"][:TEXT_MOST]],
-        "document": found[0] if found else None,
+        "receipts": [_text(each) for each in list(shown["receipts"])[:TEXT_MOST]],
     }
 
 
@@ -350,7 +356,7 @@ def _detail(paper: Paper, rows: dict[str, Any]) -> PaperDetail:
             receipt=receipts.get(row["id"]),
         )
         for row in rows.get("payment", ())
-        if row["id"] in decided and type(row["amount_minor"]) is int and _CURRENCY.fullmatch(str(row["currency"]))
+        if row["id"] in decided
     ]
     texts = [each.get("description") for each in of.get("lines") or () if isinstance(each, dict)]
     return PaperDetail(
