@@ -24,6 +24,8 @@ from app.signed_note import Verifier
 FORMAT = "quittance-proof-1"
 #: tiles that are held in memory while many proofs are made: 8 KiB each
 _TILES_MOST = 2048
+#: and roots of subtrees, of which facts that stand near each other share most
+_ROOTS_MOST = 1 << 16
 
 
 def proof(session: Session, verifier: Verifier, *, subjects: Collection[str]) -> dict[str, Any] | None:
@@ -48,6 +50,7 @@ class Proofs:
         self._session, self._log = session, str(verifier)
         self._newest = session.scalars(select(LogCheckpoint).order_by(LogCheckpoint.size.desc()).limit(1)).first()
         self._tile = functools.lru_cache(maxsize=_TILES_MOST)(reader(session))
+        self._subtree = functools.lru_cache(maxsize=_ROOTS_MOST)(tree.subtree)
 
     def of(self, subjects: Mapping[str, Collection[str]]) -> dict[str, dict[str, Any]]:
         """For each name what the log says of its subjects. What it has not numbered yet, or may not say any more, is
@@ -67,7 +70,7 @@ class Proofs:
         size = self._newest.size if self._newest is not None else 0
         if entry.number is None or entry.number >= size or entry.opening is None or entry.salt is None:
             return None
-        return _shown(entry, entry.number, tree.inclusion(self._tile, entry.number, size))
+        return _shown(entry, entry.number, tree.inclusion(self._tile, entry.number, size, known=self._subtree))
 
     def _proof(self, facts: list[dict[str, Any]]) -> dict[str, Any]:
         if self._newest is None:
