@@ -160,6 +160,7 @@ def _measure(services: Services, customer: Customer) -> dict[str, float]:
     with tempfile.TemporaryFile() as file:
         begun = time.perf_counter()
         with services.reading() as uow:
+            archive.of_one_moment(uow.session)
             made = archive.make(services, uow.session, customer, file=file, made_at="2026-01-01T00:00:00Z")
         took = time.perf_counter() - begun
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -96,12 +96,16 @@ class Made:
     manifest_sha256: str
 
 
-def make(services: Services, session: Session, customer: Customer, *, file: IO[bytes], made_at: str) -> Made:
-    """Write all of it to ``file``, which can be sought in. Raises VaultError where an original does not open."""
-    if (
-        session.get_bind().dialect.name == "postgresql"
-    ):  # else what comes meanwhile would be in one file and not in others
+def of_one_moment(session: Session) -> None:
+    """Before anything else is read: what comes meanwhile would be in one file and not in the others. SQLite reads so
+    by itself."""
+    if session.get_bind().dialect.name == "postgresql":
         session.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+
+
+def make(services: Services, session: Session, customer: Customer, *, file: IO[bytes], made_at: str) -> Made:
+    """Write all of it to ``file``, which can be sought in; the session reads ``of_one_moment``. Raises VaultError
+    where an original does not open."""
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
         return _Archive(services, session, customer, _Writer(packed), made_at).make()
 

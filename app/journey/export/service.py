@@ -64,6 +64,7 @@ def make(services: Services, *, export_id: str, customer_id: str) -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115  # whoever sends it closes it
     try:
         with services.reading() as uow:
+            archive.of_one_moment(uow.session)
             row = uow.session.get(Export, export_id)
             if row is None or row.customer_id != customer_id or row.made_at is not None:
                 raise NotFound("export")

@@ -99,11 +99,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "no-archive": ("{name} is neither an archive nor a folder of one.", "{name} n’est ni une archive ni son dossier."),
     "zip": (
         "The archive cannot be unpacked: it is damaged, or not a ZIP file of the kind that Quittance makes.",
-        "L’archive ne peut pas être décompressée : elle est abîmée, ou n’est pas un fichier ZIP tel que Quittance"
+        "L’archive ne peut pas être décompressée : elle est abîmée, ou n’est pas un fichier ZIP tel que Quittance"
         " en fait.",
     ),
     "too-large": ("It is larger than any archive may be ({name}).", "Elle dépasse la taille permise ({name})."),
-    "name": ("It has a file whose name is not allowed: {name}.", "Un de ses fichiers a un nom interdit : {name}."),
+    "name": ("It has a file whose name is not allowed: {name}.", "Un de ses fichiers a un nom interdit : {name}."),
     "twice": ("It has two files of the name {name}.", "Deux de ses fichiers s’appellent {name}."),
     "no-manifest": ("It has no {name}.", "Il lui manque {name}."),
     "format": (
@@ -117,61 +117,61 @@ WORDS: dict[str, tuple[str, str]] = {
     ),
     "signature": (
         "The manifest is not signed with the key of the log: it was altered, or somebody else made it.",
-        "L’inventaire n’est pas signé avec la clé du journal : il a été modifié, ou fait par quelqu’un d’autre.",
+        "L’inventaire n’est pas signé avec la clé du journal : il a été modifié, ou fait par quelqu’un d’autre.",
     ),
     "missing": ("The file {name} is missing.", "Il manque le fichier {name}."),
     "added": (
-        "The file {name} is not in the manifest: it was added.",
-        "Le fichier {name} n’est pas dans l’inventaire : il a été ajouté.",
+        "The file {name} is not in the manifest: it was added. If you put it there yourself, take it out.",
+        "Le fichier {name} n’est pas dans l’inventaire : il a été ajouté. Si vous l’y avez mis vous-même, enlevez-le.",
     ),
     "altered": ("The file {name} was altered.", "Le fichier {name} a été modifié."),
     "json": ("{name} does not say what such a file says.", "{name} ne contient pas ce qu’un tel fichier contient."),
     "count": (
         "The manifest counts otherwise than the files: {name}.",
-        "L’inventaire compte autrement que les fichiers : {name}.",
+        "L’inventaire compte autrement que les fichiers : {name}.",
     ),
     "checkpoint": (
         "{name}: its checkpoint is not signed with the key of the log.",
-        "{name} : son point de contrôle n’est pas signé avec la clé du journal.",
+        "{name} : son point de contrôle n’est pas signé avec la clé du journal.",
     ),
     "path": (
         "{name}: fact {number} does not stand in the log like that; it was altered, or never there.",
-        "{name} : le fait {number} n’est pas ainsi dans le journal ; il a été modifié, ou n’y a jamais été.",
+        "{name} : le fait {number} n’est pas ainsi dans le journal ; il a été modifié, ou n’y a jamais été.",
     ),
     "commitment": (
         "{name}: fact {number} does not say what it said when it was logged.",
-        "{name} : le fait {number} ne dit pas ce qu’il disait quand il a été inscrit.",
+        "{name} : le fait {number} ne dit pas ce qu’il disait quand il a été inscrit.",
     ),
     "kind": (
         "{name}: fact {number} is of a kind that no archive has.",
-        "{name} : le fait {number} est d’une sorte qu’aucune archive ne contient.",
+        "{name} : le fait {number} est d’une sorte qu’aucune archive ne contient.",
     ),
     "no-row": (
         "{name}: the log has {kind} of {subject}, of which the archive says nothing.",
-        "{name} : le journal a {kind} de {subject}, dont l’archive ne dit rien.",
+        "{name} : le journal a {kind} de {subject}, dont l’archive ne dit rien.",
     ),
     "differs": (
         "{name}: {column} of {subject} is not what the log says.",
-        "{name} : {column} de {subject} n’est pas ce que dit le journal.",
+        "{name} : {column} de {subject} n’est pas ce que dit le journal.",
     ),
     "shown": (
         "{name}: the summary says another {column} than the bill does.",
-        "{name} : le résumé donne un autre {column} que la facture.",
+        "{name} : le résumé donne un autre {column} que la facture.",
     ),
     "original": (
         "{name}: the document that came is not in the archive as it was.",
-        "{name} : le document reçu n’est pas dans l’archive tel qu’il était.",
+        "{name} : le document reçu n’est pas dans l’archive tel qu’il était.",
     ),
     "seal": (
         "{name}: its seal is not one of its company’s key over this document.",
-        "{name} : son sceau n’est pas celui de la clé de l’entreprise sur ce document.",
+        "{name} : son sceau n’est pas celui de la clé de l’entreprise sur ce document.",
     ),
 }
 
 HOLDS = (
     (
         "Everything holds: {files} files, {bills} bills, {receipts} receipts, {facts} facts of the log.",
-        "Tout concorde : {files} fichiers, {bills} factures, {receipts} reçus, {facts} faits du journal.",
+        "Tout concorde : {files} fichiers, {bills} factures, {receipts} reçus, {facts} faits du journal.",
     ),
     ("Made by {instance} at {made_at}.", "Faite par {instance} le {made_at}."),
     ("Signed with the log’s key {key}", "Signée avec la clé du journal {key}"),
@@ -180,22 +180,22 @@ GIVEN = ("That is the key that you gave.", "C’est la clé que vous avez donné
 CLAIMED = (
     "The archive names this key itself. Whoever makes another archive with another key can do the same: compare it with"
     " the key that {instance} shows on its page /verify, or that you kept before (--log-key).",
-    "C’est l’archive elle-même qui nomme cette clé. Qui fait une autre archive avec une autre clé peut en dire autant :"
+    "C’est l’archive elle-même qui nomme cette clé. Qui fait une autre archive avec une autre clé peut en dire autant :"
     " comparez-la avec la clé que {instance} montre sur sa page /verify, ou que vous aviez gardée (--log-key).",
 )
 UNTOLD = (
     "{untold} rows stand in no fact of the log that is here: bills that their customer added, and what is older than"
     " the log or was too new for it. They are only as the manifest has them.",
-    "{untold} lignes ne sont dans aucun fait du journal présent ici : factures ajoutées par la personne elle-même, et"
+    "{untold} lignes ne sont dans aucun fait du journal présent ici : factures ajoutées par la personne elle-même, et"
     " ce qui est plus ancien que le journal ou était trop récent. Elles sont seulement telles que l’inventaire les a.",
 )
 SEALS = (
     "Seals of companies over their bills: {good} hold, {unchecked} were not checked.",
-    "Sceaux d’entreprises sur leurs factures : {good} sont bons, {unchecked} n’ont pas été vérifiés.",
+    "Sceaux d’entreprises sur leurs factures : {good} sont bons, {unchecked} n’ont pas été vérifiés.",
 )
 SEALS_UNCHECKED = (
     "To check these as well, install the package “cryptography” for this Python and run it again.",
-    "Pour les vérifier aussi, installez le paquet « cryptography » pour ce Python et recommencez.",
+    "Pour les vérifier aussi, installez le paquet « cryptography » pour ce Python et recommencez.",
 )
 SEALS_VOID = (
     "{void} of them are by a key that was not good when the bill came, or that its company took back since.",
@@ -205,7 +205,7 @@ SEALS_VOID = (
 NESTED = (
     "{brought} archives of other places are inside, as they were brought along. Check each by itself:"
     " python3 verify.py brought/….zip",
-    "{brought} archives venues d’ailleurs sont dedans, telles qu’elles ont été apportées. Vérifiez chacune à part :"
+    "{brought} archives venues d’ailleurs sont dedans, telles qu’elles ont été apportées. Vérifiez chacune à part :"
     " python3 verify.py brought/….zip",
 )
 LIMITS = (
@@ -214,7 +214,7 @@ LIMITS = (
 )
 FAILS = (
     "This archive does not hold. Do not rely on anything in it:",
-    "Cette archive ne concorde pas. Ne vous fiez à rien de ce qu’elle contient :",
+    "Cette archive ne concorde pas. Ne vous fiez à rien de ce qu’elle contient :",
 )
 
 

@@ -6,17 +6,17 @@ QUITTANCE – VOS PAPIERS / YOUR PAPERS
 
 FRANÇAIS
 
-Cette archive contient tout ce que Quittance avait de vous : vos factures, les décisions que vous avez signées, les
+Cette archive contient tout ce que Quittance avait de vous : vos factures, les décisions que vous avez signées, les
 paiements et leurs reçus, vos accords avec vos banques, vos liens avec des entreprises, et ce qui vous concerne
-vous-même. Gardez-la comme vous garderiez ces papiers : qui l’a peut tout lire.
+vous-même. Gardez-la comme vous garderiez ces papiers : qui l’a peut tout lire.
 
-  manifest.json     l’inventaire : chaque fichier avec sa taille et son empreinte SHA-256
+  manifest.json     l’inventaire : chaque fichier avec sa taille et son empreinte SHA-256
   manifest.sig      la signature de l’inventaire, avec la clé du journal
-  bills/            une facture par fichier : ce qui en était montré, réponses, décisions, paiements, reçus, avoirs
-  originals/        les documents mêmes, tels qu’ils sont arrivés ; leur nom est leur empreinte SHA-256
+  bills/            une facture par fichier : ce qui en était montré, réponses, décisions, paiements, reçus, avoirs
+  originals/        les documents mêmes, tels qu’ils sont arrivés ; leur nom est leur empreinte SHA-256
   consents.json     ce que vous avez permis à des banques
   connections.json  vos liens avec des entreprises
-  privacy.json      le reste : clés d’accès, sessions, messages choisis, argent prévu …
+  privacy.json      le reste : clés d’accès, sessions, messages choisis, argent prévu …
   held.json         factures retenues, et factures que vous aviez commencé à ajouter
   proofs/           ce que le journal en dit, avec le chemin de chaque fait jusqu’à sa racine signée
   brought/          des archives que vous aviez apportées d’ailleurs, telles quelles
@@ -26,12 +26,12 @@ Pour vérifier, décompressez l’archive et lancez dans son dossier (Python 3.9
 
     python3 verify.py
 
-La clé du journal est montrée par Quittance sur sa page /verify. Si vous l’avez gardée :
+La clé du journal est montrée par Quittance sur sa page /verify. Si vous l’avez gardée :
 
     python3 verify.py --log-key CLÉ
 
 Les montants sont en plus petites unités de leur monnaie (12990 EUR = 129,90 €), les dates en ISO 8601.
-Une autre installation de Quittance peut reprendre cette archive : on y lit vos papiers, rien ne s’y paie.
+Une autre installation de Quittance peut reprendre cette archive : on y lit vos papiers, rien ne s’y paie.
 
 
 ENGLISH
