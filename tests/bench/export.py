@@ -158,11 +158,11 @@ def _payment(invoice: Invoice, at: dt.datetime) -> list[Base]:
 def _measure(services: Services, customer: Customer) -> dict[str, float]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryFile() as file:
-        begun = time.perf_counter()
+        begun, cpu = time.perf_counter(), time.process_time()
         with services.reading() as uow:
             archive.of_one_moment(uow.session)
             made = archive.make(services, uow.session, customer, file=file, made_at="2026-01-01T00:00:00Z")
-        took = time.perf_counter() - begun
+        took, cpu = time.perf_counter() - begun, time.process_time() - cpu
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         size = file.tell()
         place = verify.Zipped(file)
@@ -178,6 +178,7 @@ def _measure(services: Services, customer: Customer) -> dict[str, float]:
         "files": len(report.manifest["files"]),
         "facts": report.facts,
         "made in, s": took,
+        "of our CPU, s": cpu,
         "checked in, s": checked,
         "more memory at its peak, MB": (peak - before) / 1024,
     }

@@ -203,6 +203,35 @@ def test_a_stranger_checks_it_with_python_alone(journey: Journey, tmp_path: Path
     assert bill.name in broken.stdout
 
 
+def test_what_was_allowed_and_stopped_is_in_it(journey: Journey) -> None:
+    """With the whole account that pays, which is their own; and without what went to the bank."""
+    browser = journey.browser
+    assert browser.post("/stop", token=browser.token("/stop"), form={}).status_code == 303
+    form = browser.token("/stop")
+    started = browser.post("/stop/lift/ceremony", token=form, data={}).get_json()
+    sent = {"ceremony": started["ceremony"], "credential": json.dumps(browser.device.sign(started["publicKey"]))}
+    assert browser.post("/stop/lift", token=form, form=sent).status_code == 303
+    journey.clock.tick(seconds=1)
+    payer = {"scheme": "SortCodeAccountNumber", "identification": "20201555555555", "name": "C Laurent"}
+    with journey.services.unit_of_work() as uow:
+        standing = factories.agree_standing(uow, customer_id=journey.customer.id, biller_id=journey.biller.id)
+        journey.services.vault.put(uow.session, f"consent:{standing.consent_id}:payer", json.dumps(payer), now=uow.now)
+        uow.commit()
+    content = taken(journey)
+    report = checked(content)
+    assert (words(report), report.untold) == ([], 0)
+    inside = files(content)
+    rows = json.loads(inside["consents.json"])["rows"]
+    assert rows["standing"][0]["payer_account"] == payer
+    assert not {"headers", "body"} & rows["standing"][0].keys()
+    assert rows["shown_text"][0]["text"] == '["You may start payments."]'
+    assert len(rows["consent_history"]) == 3
+    proven = {json.loads(fact["entry"])["kind"] for fact in json.loads(inside["proofs/consents.json"])["facts"]}
+    assert proven == {"consent.agreed", "consent.step"}
+    proven = {json.loads(fact["entry"])["kind"] for fact in json.loads(inside["proofs/privacy.json"])["facts"]}
+    assert proven == {"customer.stopped", "stop.lifted"}
+
+
 def test_the_manifest_is_signed_as_nothing_else_is(journey: Journey) -> None:
     """Neither can be taken for the other: a checkpoint says what the log is, an export what a customer has."""
     inside = files(taken(journey))
