@@ -170,8 +170,8 @@ WORDS: dict[str, tuple[str, str]] = {
 
 HOLDS = (
     (
-        "Everything holds: {files} files, {bills} bills, {receipts} receipts, {facts} facts of the log.",
-        "Tout concorde : {files} fichiers, {bills} factures, {receipts} reçus, {facts} faits du journal.",
+        "Everything holds. Files: {files}, bills: {bills}, receipts: {receipts}, facts of the log: {facts}.",
+        "Tout concorde. Fichiers : {files}, factures : {bills}, reçus : {receipts}, faits du journal : {facts}.",
     ),
     ("Made by {instance} at {made_at}.", "Faite par {instance} le {made_at}."),
     ("Signed with the log’s key {key}", "Signée avec la clé du journal {key}"),
@@ -184,28 +184,29 @@ CLAIMED = (
     " comparez-la avec la clé que {instance} montre sur sa page /verify, ou que vous aviez gardée (--log-key).",
 )
 UNTOLD = (
-    "{untold} rows stand in no fact of the log that is here: bills that their customer added, and what is older than"
-    " the log or was too new for it. They are only as the manifest has them.",
-    "{untold} lignes ne sont dans aucun fait du journal présent ici : factures ajoutées par la personne elle-même, et"
-    " ce qui est plus ancien que le journal ou était trop récent. Elles sont seulement telles que l’inventaire les a.",
+    "Rows that no fact of the log here speaks of: {untold}. They are bills that their customer added, and what is older"
+    " than the log or was too new for it, and are only as the manifest has them.",
+    "Lignes dont aucun fait du journal présent ici ne parle : {untold}. Ce sont des factures ajoutées par la personne"
+    " elle-même, et ce qui est plus ancien que le journal ou était trop récent ; elles sont seulement telles que"
+    " l’inventaire les a.",
 )
 SEALS = (
-    "Seals of companies over their bills: {good} hold, {unchecked} were not checked.",
-    "Sceaux d’entreprises sur leurs factures : {good} sont bons, {unchecked} n’ont pas été vérifiés.",
+    "Seals of companies over their bills: good {good}, not checked {unchecked}.",
+    "Sceaux d’entreprises sur leurs factures : bons {good}, non vérifiés {unchecked}.",
 )
 SEALS_UNCHECKED = (
     "To check these as well, install the package “cryptography” for this Python and run it again.",
     "Pour les vérifier aussi, installez le paquet « cryptography » pour ce Python et recommencez.",
 )
 SEALS_VOID = (
-    "{void} of them are by a key that was not good when the bill came, or that its company took back since.",
-    "{void} d’entre eux viennent d’une clé qui n’était pas valable à l’arrivée de la facture, ou que l’entreprise a"
-    " reprise depuis.",
+    "Of these by a key that was not good when the bill came, or that its company took back since: {void}.",
+    "Dont ceux d’une clé qui n’était pas valable à l’arrivée de la facture, ou que l’entreprise a reprise depuis :"
+    " {void}.",
 )
 NESTED = (
-    "{brought} archives of other places are inside, as they were brought along. Check each by itself:"
-    " python3 verify.py brought/….zip",
-    "{brought} archives venues d’ailleurs sont dedans, telles qu’elles ont été apportées. Vérifiez chacune à part :"
+    "Archives of other places inside, as they were brought along: {brought}. Check each by itself: python3 verify.py"
+    " brought/….zip",
+    "Archives venues d’ailleurs à l’intérieur, telles qu’elles ont été apportées : {brought}. Vérifiez chacune à part :"
     " python3 verify.py brought/….zip",
 )
 LIMITS = (
