@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 _ED25519 = b"\x01"
 _DASH = "\u2014"
 _PRIVATE = "PRIVATE+KEY"
+#: the first line of what is signed of an archive. A checkpoint begins with the name of its log, which has no space: so
+#: neither can be taken for the other
+EXPORT = "quittance export 1"
 
 
 class NoteError(Exception):
@@ -120,7 +123,14 @@ class Signer:
         return f"{_PRIVATE}+{self.origin}+{self.verifier.hash.hex()}+{data}"
 
     def checkpoint(self, size: int, root: bytes) -> str:
-        body = f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n"
+        return self._signed(f"{self.origin}\n{size}\n{base64.b64encode(root).decode()}\n")
+
+    def export(self, manifest: bytes) -> str:
+        """A note over the manifest of an archive that is taken along: its SHA-256 is signed."""
+        digest = hashlib.sha256(manifest).digest()
+        return self._signed(f"{EXPORT}\n{self.origin}\n{base64.b64encode(digest).decode()}\n")
+
+    def _signed(self, body: str) -> str:
         signature = base64.b64encode(self.verifier.hash + self._key.sign(body.encode())).decode()
         return f"{body}\n{_DASH} {self.origin} {signature}\n"
 

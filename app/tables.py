@@ -14,6 +14,7 @@ import app.journey.consents.models
 import app.journey.corrections.models
 import app.journey.decisions.models
 import app.journey.erasure.models
+import app.journey.export.models
 import app.journey.intake.models
 import app.journey.invoices.models
 import app.journey.ledger.models

@@ -56,6 +56,16 @@ def forget_payer(session: Session, standing: Standing) -> None:
     session.execute(delete(Sealed).where(Sealed.id == _box(standing)))
 
 
+def payer_of(session: Session, vault: Vault, standing: Standing) -> dict[str, str | None] | None:
+    """The whole account, for its customer alone: ``scheme``, ``identification``, ``name``. None: none is kept, or it
+    does not open."""
+    try:
+        named: dict[str, str | None] = json.loads(vault.get(session, _box(standing)))
+    except VaultError:
+        return None
+    return named
+
+
 def _keep(session: Session, vault: Vault, standing: Standing, payer: PayerAccount, *, now: dt.datetime) -> PayerNews:
     """Seal it, in place of the one before."""
     is_known = standing.payer_mask is not None or session.get(Sealed, _box(standing)) is not None
@@ -78,10 +88,8 @@ def _mask(identification: str) -> str:
 
 def _number(session: Session, vault: Vault, standing: Standing) -> str | None:
     """Of the account before. None: there is none, or it does not open."""
-    try:
-        return str(json.loads(vault.get(session, _box(standing)))["identification"])
-    except VaultError:
-        return None
+    named = payer_of(session, vault, standing)
+    return None if named is None else str(named["identification"])
 
 
 def _box(standing: Standing) -> str:

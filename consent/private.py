@@ -92,17 +92,18 @@ def keys_behind(dialect: Dialect) -> CustomersKeys:
 # ------------------------------------------------------------------------------------------------------ sealing
 
 
-def seal(keys: CustomersKeys, customer_id: str, kind: KeyKind, value: bytes) -> bytes:
-    """The value as a column of bytes keeps it. Where the key is gone, nothing of it is."""
+def seal(keys: CustomersKeys, customer_id: str, kind: KeyKind, value: bytes, *, what: str = "") -> bytes:
+    """The value as a column of bytes keeps it. Where the key is gone, nothing of it is. ``what``: it is not to be taken
+    for anything else that is theirs."""
     head = f"{_MARK}{kind}:{customer_id}:".encode()
     key = keys.key_of(customer_id, kind)
     if key is None:
         return head
     nonce = secrets.token_bytes(_NONCE)
-    return head + nonce + key.encrypt(nonce, value, _bound_to(customer_id, kind))
+    return head + nonce + key.encrypt(nonce, value, _bound_to(customer_id, kind, what))
 
 
-def unseal(keys: CustomersKeys, stored: bytes) -> bytes | None:
+def unseal(keys: CustomersKeys, stored: bytes, *, what: str = "") -> bytes | None:
     """What was sealed. None: its key is gone. Raises KeyMissing."""
     _, kind, customer, box = stored.split(b":", 3)
     customer_id = customer.decode()
@@ -110,7 +111,7 @@ def unseal(keys: CustomersKeys, stored: bytes) -> bytes | None:
     if key is None or not box:
         return None
     try:
-        return key.decrypt(box[:_NONCE], box[_NONCE:], _bound_to(customer_id, KeyKind(kind.decode())))
+        return key.decrypt(box[:_NONCE], box[_NONCE:], _bound_to(customer_id, KeyKind(kind.decode()), what))
     except InvalidTag as error:
         raise KeyMissing(f"what is sealed for {customer_id} does not open with the key that is there") from error
 
@@ -141,8 +142,8 @@ def _of_text(stored: str) -> bytes:
     return b":".join((mark, kind, customer, base64.b64decode(box)))
 
 
-def _bound_to(customer_id: str, kind: KeyKind) -> bytes:
-    return f"{kind}|{customer_id}".encode()
+def _bound_to(customer_id: str, kind: KeyKind, what: str) -> bytes:
+    return f"{kind}|{customer_id}|{what}".encode()
 
 
 def emptied(column: Private, customer_id: str, *, name: str) -> BindParameter[Any]:

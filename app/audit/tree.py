@@ -34,12 +34,12 @@ def _root_of(hashes: Sequence[bytes]) -> bytes:
     return hashes[0]
 
 
-def _subtree(tile: Tile, start: int, end: int) -> bytes:
+def subtree(tile: Tile, start: int, end: int) -> bytes:
     """MTH(D[start:end]) where ``start`` is a multiple of the largest power of two below ``end - start``."""
     size = end - start
     if size & (size - 1):  # not a whole subtree
         middle = start + _split(size)
-        return node_hash(_subtree(tile, start, middle), _subtree(tile, middle, end))
+        return node_hash(subtree(tile, start, middle), subtree(tile, middle, end))
     height = size.bit_length() - 1
     level, inside = divmod(height, HEIGHT)
     first = start >> (HEIGHT * level)
@@ -54,21 +54,22 @@ def _split(size: int) -> int:
 
 def root(tile: Tile, size: int) -> bytes:
     """The root over the first ``size`` entries; that of none is the hash of nothing."""
-    return _subtree(tile, 0, size) if size else hashlib.sha256(b"").digest()
+    return subtree(tile, 0, size) if size else hashlib.sha256(b"").digest()
 
 
-def inclusion(tile: Tile, number: int, size: int) -> list[bytes]:
-    """The path from entry ``number`` to the root over the first ``size`` (RFC 9162 §2.1.3.1)."""
+def inclusion(tile: Tile, number: int, size: int, *, known: Callable[[Tile, int, int], bytes] = subtree) -> list[bytes]:
+    """The path from entry ``number`` to the root over the first ``size`` (RFC 9162 §2.1.3.1). ``known``: ``subtree``,
+    or what remembers the roots that it gave, for whoever wants many paths."""
     if not 0 <= number < size:
         raise ValueError(f"entry {number} is not among the first {size}")
     start, end, path = 0, size, []
     while end - start > 1:
         middle = start + _split(end - start)
         if number < middle:
-            path.append(_subtree(tile, middle, end))
+            path.append(known(tile, middle, end))
             end = middle
         else:
-            path.append(_subtree(tile, start, middle))
+            path.append(known(tile, start, middle))
             start = middle
     return path[::-1]
 
@@ -99,12 +100,12 @@ def consistency(tile: Tile, earlier: int, size: int) -> list[bytes]:
     while earlier < end:
         middle = start + _split(end - start)
         if earlier <= middle:
-            path.append(_subtree(tile, middle, end))
+            path.append(subtree(tile, middle, end))
             end = middle
         else:
-            path.append(_subtree(tile, start, middle))
+            path.append(subtree(tile, start, middle))
             start, is_whole = middle, False
-    return [*([] if is_whole else [_subtree(tile, start, end)]), *path[::-1]]
+    return [*([] if is_whole else [subtree(tile, start, end)]), *path[::-1]]
 
 
 def is_consistent(earlier: int, size: int, earlier_root: bytes, size_root: bytes, proof: Sequence[bytes]) -> bool:

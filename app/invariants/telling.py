@@ -91,7 +91,8 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'codes_made' THEN 'RecoveryCodesMade' WHEN 'code_used' THEN 'RecoveryCodeUsed'"
         " WHEN 'recovery_asked' THEN 'RecoveryWordsDrawn' WHEN 'recovery_begun' THEN 'RecoveryBegun'"
         " WHEN 'recovery_waits' THEN 'RecoveryWaits' WHEN 'recovery_over' THEN 'RecoveryOver'"
-        " WHEN 'recovery_done' THEN 'RecoveryDone' ELSE 'SafeWordsChanged' END",
+        " WHEN 'recovery_done' THEN 'RecoveryDone' WHEN 'space_exported' THEN 'SpaceExported'"
+        " ELSE 'SafeWordsChanged' END",
     ),
     holds(
         "M3",

@@ -63,6 +63,7 @@ from app.people.events import (
     RecoveryWaits,
     RecoveryWordsDrawn,
     SafeWordsChanged,
+    SpaceExported,
     StopLifted,
 )
 from app.services import Handler
@@ -110,6 +111,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     RecoveryWaits: [notices.tell_recovery_waits],
     RecoveryOver: [notices.tell_recovery_over],
     RecoveryDone: [step.look_at_customer, notices.tell_recovery_done],
+    SpaceExported: [notices.tell_space_exported],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [

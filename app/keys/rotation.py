@@ -19,8 +19,8 @@ _SHOWN = 20
 
 
 def list_keys(engine: Engine, keys: VaultKeys, customers: CustomerKeys) -> list[str]:
-    """Each key of the vault, whether it is the one that seals, and how many secrets it has sealed, the keys of customers
-    among them."""
+    """Each key of the vault, whether it is the one that seals, and how many secrets it has sealed, the keys of
+    customers among them."""
     active = keys.active()
     counts = _counts(engine, keys, customers)
     lost = counts.pop("")

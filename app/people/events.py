@@ -128,3 +128,10 @@ class RecoveryOver(Event):
 class RecoveryDone(CustomerStopped):
     """There is a new passkey after the wait, and no other one: all that whoever was here before had allowed ends, as
     when everything is stopped."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceExported(Event):
+    """A customer asked for all of their papers in one archive."""
+
+    customer_id: str

@@ -144,6 +144,10 @@ function prepare(place) {
     busy.textContent = place.dataset.waiting;
     try {
       await ceremonies[place.dataset.passkey](place);
+      if (place.dataset.stays) { // the answer is a file, and the page stays
+        button.disabled = false;
+        busy.textContent = place.dataset.stays;
+      }
     } catch (error) {
       ready();
       say(words(place, error));

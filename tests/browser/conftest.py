@@ -49,6 +49,7 @@ class Screens:
         language: Language = "en",
         script: bool = True,
         trusts_all: bool = False,
+        downloads: bool = False,
         state: StorageState | None = None,
     ) -> Screen:
         """Another browser, on another person's desk. ``state`` brings cookies along.
@@ -62,7 +63,7 @@ class Screens:
             java_script_enabled=script,
             ignore_https_errors=trusts_all,
             storage_state=state,
-            accept_downloads=False,
+            accept_downloads=downloads,
         )
         context.set_default_timeout(PATIENCE_MS)
         self._contexts.append(context)

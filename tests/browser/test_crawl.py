@@ -26,6 +26,7 @@ pytestmark = pytest.mark.browser
 DOORS = (
     "/",  # customers
     "/bills/inv_00000000000000000000000000000000",
+    "/privacy/export",
     "/no/such/page",
     "/api/v1/openapi.json",  # billers
     "/api/v1/bills",
@@ -235,6 +236,9 @@ def test_a_visitor_finds_everything_of_the_customer_they_visit(screen: Screen, w
         "/privacy",
         "/companies/blr_…/given",
         "/security",
+        "/privacy/export",
+        "/privacy/import",
+        "/papers",
     } <= kinds
 
 

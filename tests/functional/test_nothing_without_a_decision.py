@@ -140,6 +140,8 @@ def many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SEARCHING_LIMIT", "1000000 per minute")
     for name in ("TRYING_CODES_LIMIT", "ASKING_FOR_WORDS_LIMIT", "TRYING_WORDS_LIMIT", "CHANGING_WAYS_LIMIT"):
         monkeypatch.setattr(limits, name, "1000000 per minute")
+    monkeypatch.setattr(limits, "EXPORTING_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "BRINGING_LIMIT", "1000000 per minute")
 
 
 @pytest.fixture(autouse=True)

@@ -127,6 +127,8 @@ BEGINS_NOTHING = {
     *("stop_consent", "add_bank", "remove_bank", "pay_first"),  # what is allowed at banks ends; what comes first
     *("make_tool", "tool_ceremony", "end_tool"),  # programs read
     *("say_of_payment", "say_of_dispute"),  # whether it was easy
+    *("export_ceremony", "take_export"),  # papers go out, which while a stop stands they do not: test_export.py
+    *("bring_archive", "remove_papers"),  # papers of other places, which are never paid here
     "say_of_refund",  # what is said of a refund, and an account that is taken back
     "check_terms",  # which draws a page
 }

@@ -57,8 +57,9 @@ RULES = [
         r"\bos\.(environ|getenv|putenv)\b",
         "only config/settings.py reads the environment; take services.settings",
         "url = os.environ['QUITTANCE_BASE_URL']",
-        # the command line and the demo hand settings on to the programs that they start
-        ("config/settings.py", "app/cli/", DEMO),
+        # the command line and the demo hand settings on to the programs that they start; whoever checks an archive runs
+        # a file of ours that has no settings
+        ("config/settings.py", "app/cli/", DEMO, "app/journey/export/verify.py"),
     ),
 ]
 

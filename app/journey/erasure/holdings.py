@@ -279,6 +279,12 @@ HOLDINGS: dict[str, Holding] = {
     "notice_choice": _goes("what they want to be told of"),
     "notice_times": _goes("when they want to be told"),
     "bill_reminder": _goes("of which bills they were reminded"),
+    # -------------------------------------------------------------------------------------------------------- papers
+    "export": _goes("that they took their papers along, and by which signature", Purpose.SAFETY),
+    "brought": _goes("papers of other places that they brought along"),
+    "brought_part": _goes(
+        "these papers themselves", whose="brought_id IN (SELECT id FROM brought WHERE customer_id = :customer)"
+    ),
     # ------------------------------------------------------------------------------------------------ what is sealed
     "sealed": _goes(
         "secrets: tokens of their banks, their safe words, an account released for a refund",

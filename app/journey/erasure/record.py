@@ -13,7 +13,7 @@ def lines(*, years: int) -> list[str]:
     written = [
         "# Record of processing",
         "",
-        f"What an installation keeps of its customers, by the tables of its database. It starts payments, and keeps what"
+        "What an installation keeps of its customers, by the tables of its database. It starts payments, and keeps what"
         f" proves them for {years} {'year' if years == 1 else 'years'} after a space was erased.",
         "",
         "`profile` and `record` are sealed with the customer's own key of that name; what is `clear` is searched or"
@@ -49,5 +49,5 @@ def _sealed(name: str) -> str:
     return "; ".join(f"{kind.value}: {', '.join(names)}" for kind, names in by_kind.items()) or "clear"
 
 
-#: whose bytes are sealed as a whole (app/journey/intake/originals.py, own_bills.py there)
-_WHOLE = ("original", "own_bill")
+#: whose bytes are sealed as a whole (originals.py and own_bills.py in app/journey/intake, app/journey/export/brought.py)
+_WHOLE = ("original", "own_bill", "brought", "brought_part")

@@ -40,6 +40,7 @@ class NoticeKind(enum.StrEnum):
     RECOVERY_WAITS = "recovery_waits"  #: and still does
     RECOVERY_OVER = "recovery_over"  #: it came to nothing
     RECOVERY_DONE = "recovery_done"
+    SPACE_EXPORTED = "space_exported"  #: all of it, in one archive
 
 
 #: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
@@ -52,6 +53,7 @@ ALWAYS = frozenset(
         NoticeKind.STOP_LIFTED,
         NoticeKind.PASSKEY_ADDED,
         NoticeKind.PASSKEY_REMOVED,
+        NoticeKind.SPACE_EXPORTED,
         NoticeKind.ADDRESS_ASKED,
         NoticeKind.ADDRESS_CHANGED,
         NoticeKind.CODES_MADE,

@@ -54,6 +54,7 @@ from app.people.events import (
     RecoveryWaits,
     RecoveryWordsDrawn,
     SafeWordsChanged,
+    SpaceExported,
     StopLifted,
 )
 from app.people.models import Customer
@@ -433,6 +434,11 @@ def tell_recovery_done(task: Task) -> None:
     _tell_one(task, NoticeKind.RECOVERY_DONE)
 
 
+def tell_space_exported(task: Task) -> None:
+    """SpaceExported."""
+    _tell_one(task, NoticeKind.SPACE_EXPORTED)
+
+
 # ------------------------------------------------------------------------------------------------ whom it is about
 
 
@@ -621,6 +627,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.STOP_LIFTED: _whose_own(StopLifted),
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
+    NoticeKind.SPACE_EXPORTED: _whose_own(SpaceExported),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
     NoticeKind.ADDRESS_CHANGED: _whose_address_changed,
     NoticeKind.CODES_MADE: _whose_own(RecoveryCodesMade),

@@ -636,4 +636,24 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.SPACE_EXPORTED: {
+        "en": Text(
+            "Your papers were taken along",
+            (
+                "Somebody asked in your space for all of your papers in one archive, and signed that with one of your"
+                " passkeys. Whoever has the archive can read everything that is in your space.",
+                "If it was not you, somebody else has one of your passkeys: sign in, stop everything, and remove under"
+                " Security each passkey that you do not know.",
+            ),
+        ),
+        "fr": Text(
+            "Vos papiers ont été emportés",
+            (
+                "Quelqu’un a demandé dans votre espace tous vos papiers en une seule archive, et l’a signé avec une de"
+                " vos clés d’accès. Qui a l’archive peut lire tout ce qui est dans votre espace.",
+                "Si ce n’était pas vous, quelqu’un d’autre a une de vos clés d’accès : connectez-vous, arrêtez tout, et"
+                " supprimez sous Sécurité chaque clé que vous ne connaissez pas.",
+            ),
+        ),
+    },
 }

@@ -20,6 +20,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     decide,
     erasing,
     errors,
+    export,
     filters,
     french,
     given,

@@ -8,12 +8,13 @@ import secrets
 
 from flask import Flask, Response, g, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import lazy_gettext
+from flask_babel import gettext, lazy_gettext
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, SecurityError
 
 from app.db.engine import is_away
 from app.errors import AppError
+from app.journey.export.rules import ARCHIVE_MOST
 
 log = logging.getLogger("quittance.web")
 
@@ -114,6 +115,9 @@ CODES = {
     "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
     "calendar-detail": lazy_gettext("Please choose how much the calendar may say. Nothing was made."),
     "too-many-calendars": lazy_gettext("There are three addresses already. End one first."),
+    "too-many-exports": lazy_gettext(
+        "Your papers were taken along as often as is allowed in a day. Try again tomorrow."
+    ),
     "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
 }
 
@@ -144,6 +148,14 @@ def http_error(error: HTTPException) -> ResponseReturnValue:
     if status == 400 and request.blueprint == "banks":
         detail = WAY_BACK_SIGNING_IN if error.description == "signing-in" else WAY_BACK
         return _answer(400, code="way-back", detail=str(detail))
+    if status == 413 and request.endpoint == "customers.bring_archive":
+        return _answer(
+            413,
+            code="http",
+            detail=gettext(
+                "An archive may have %(most)s MB at most. Nothing was kept.", most=ARCHIVE_MOST // 1024 // 1024
+            ),
+        )
     if status < 400:
         return error  # a redirect
     code = error.description if error.description in CODES else "http"

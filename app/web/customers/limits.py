@@ -10,6 +10,7 @@ import ipaddress
 from flask import Response, request
 from flask_limiter import Limiter
 
+from app.journey.export.rules import ARCHIVE_MOST as ARCHIVE_BYTES
 from app.journey.intake.formats.own_file import BYTES_MAX
 from app.web.context import signed_in
 
@@ -17,6 +18,8 @@ from app.web.context import signed_in
 BODY_MOST = 64 * 1024
 #: a bill that a customer adds: the file, and what a form has around it
 FILE_MOST = BYTES_MAX + BODY_MOST
+#: an archive that a customer brings along
+ARCHIVE_MOST = ARCHIVE_BYTES + BODY_MOST
 #: finished by one address: a new customer has a place of their own for files
 SIGN_UP_LIMIT = "30 per hour; 100 per day"
 #: begun by it: whoever finishes none must not shut out the others behind it, a whole office or a carrier's net
@@ -50,6 +53,17 @@ MAKING_CALENDARS_LIMIT = "20 per hour; 40 per day"
 SEARCHING_LIMIT = "60 per minute; 1000 per hour"
 #: sheets of receipts that one address looks at
 CHECKING_LIMIT = "60 per hour; 300 per day"
+#: archives that one customer asks for, beside what is counted of those that were made, and brings along
+EXPORTING_LIMIT = "20 per hour"
+BRINGING_LIMIT = "10 per hour; 30 per day"
+
+
+def exporting_limit() -> str:
+    return EXPORTING_LIMIT
+
+
+def bringing_limit() -> str:
+    return BRINGING_LIMIT
 
 
 #: recovery codes that one address tries: a hundred bits each, so this is for our own quiet

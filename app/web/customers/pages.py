@@ -24,7 +24,7 @@ from app.people.customers import today_of
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
 from app.web.context import coming_back, services, signed_in
-from app.web.customers.limits import BODY_MOST, FILE_MOST
+from app.web.customers.limits import ARCHIVE_MOST, BODY_MOST, FILE_MOST
 from app.web.headers import only_from_our_pages
 from connectors.contract import Approach, PsuContext
 from connectors.registry import UnknownBank
@@ -49,8 +49,12 @@ FOR_COMING_BACK = frozenset(
 TYPED_MOST = 70
 #: banks on one page; the search finds the others
 BANKS_MOST = 40
-#: where a customer sends a file
-TAKES_FILES = ("customers.read_own_bill", "customers.is_it_real")
+#: where a customer sends a file, and how large that may be
+TAKES_FILES = {
+    "customers.read_own_bill": FILE_MOST,
+    "customers.is_it_real": FILE_MOST,
+    "customers.bring_archive": ARCHIVE_MOST,
+}
 #: what a demo visit may still post: leaving it, making a passkey to become more than a visit, and what writes nothing
 OPEN_TO_VISITS = frozenset(
     {"sign_out", "demo_sign_in", "passkey_add", "passkey_add_done", "find_bank", "find_another_bank", "is_it_real"}
@@ -94,9 +98,10 @@ def guard() -> ResponseReturnValue | None:
 
 def _body_most() -> int:
     """Nothing larger is read off the wire. A file is taken from a customer who may send one, and from nobody else."""
-    who = signed_in() if request.endpoint in TAKES_FILES else None
+    most = TAKES_FILES.get(request.endpoint or "")
+    who = signed_in() if most is not None else None
     may = who is not None and (not who.read_only or _name() in OPEN_TO_VISITS)
-    return FILE_MOST if may else BODY_MOST
+    return most if most is not None and may else BODY_MOST
 
 
 def _name() -> str:
