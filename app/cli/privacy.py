@@ -11,7 +11,18 @@ from app.cli.words import add_word
 def add(words: Any) -> None:
     privacy = add_word(words, "privacy", None, "what of people stands where, and how long")
     verbs = privacy.add_subparsers(metavar="COMMAND", required=True)
+    add_word(verbs, "seal", _seal, "seal with customers' own keys what older releases wrote in clear")
     add_word(verbs, "record", _record, "print the record of processing: each table, what for, and how long")
+
+
+def _seal(_: argparse.Namespace) -> int:
+    """May be stopped and repeated, and may run while everything else does."""
+    from app.cli import machinery
+    from app.journey.erasure.sealing import seal_old
+
+    done = seal_old(machinery.services())
+    print(f"What there was of {done} customers is sealed with their own keys.")
+    return 0
 
 
 def _record(_: argparse.Namespace) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import JSON, Column, Connection, Engine, Table, text
 
 from app.tables import metadata
+from consent.private import Private, PrivateJSON
 from tests.bench.stories import Rows
 
 #: what the payments share: the people, the biller's program and door, and what is counted for a bank
@@ -90,8 +91,10 @@ def _stored(connection: Connection, table: Table, columns: Sequence[Column[Any]]
             value = row["id"]  # the short number for people is unique among few payments only
         if table.name == "log_entry" and column.name == "number":
             value = None
-        if isinstance(column.type, JSON):
+        if isinstance(column.type, JSON | PrivateJSON):
             value = json.dumps(value)
+        elif isinstance(column.type, Private):
+            pass  # in clear, as an older release had it: what is checked reads none of it
         elif connection.dialect.name == "sqlite" and (process := column.type.bind_processor(connection.dialect)):
             value = process(value)
         values.append(value)

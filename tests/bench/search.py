@@ -38,6 +38,7 @@ from app.keys.installation import Keys
 from app.people.models import Biller, Customer
 from app.services import Services, build_services, open_banks, utc_now
 from consent.base import Base, hash_of
+from consent.private import owning
 from tests.bench.read_bills import write
 from tests.support import factories
 from tests.support.installation import BASE_URL, make_settings
@@ -107,7 +108,7 @@ def _fill(services: Services) -> Customer:
                 _add(rows, to, f"{whose}{company:03}{month:04}", name=name, company=company, month=month)
     with _without_references(services.engine) as connection:
         for table, made in rows.items():
-            connection.execute(insert(table), made)
+            connection.execute(insert(table), [owning(table, row) for row in made])
     return customer
 
 

@@ -7,9 +7,12 @@ import dataclasses
 import datetime as dt
 import json
 import logging
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import JSON, LargeBinary, Text, and_, func, inspect, literal, select, text, type_coerce, update
+from sqlalchemy.types import TypeEngine
 from werkzeug.test import TestResponse
 
 from app.audit.sequencer import number_waiting
@@ -20,6 +23,7 @@ from app.journey.connections.models import Connection
 from app.journey.erasure import service as erasure
 from app.journey.erasure.holdings import HOLDINGS
 from app.journey.erasure.models import Erasure
+from app.journey.erasure.sealing import seal_old
 from app.journey.erasure.states import ErasureState
 from app.journey.intake import originals
 from app.journey.intake.models import DeliveredBill
@@ -27,7 +31,17 @@ from app.journey.payments.states import PaymentState
 from app.people.models import Customer, CustomerSession, Passkey
 from app.schedule import Schedule
 from app.tables import metadata
-from consent.private import ERASED, KeyKind, Private
+from consent.private import (
+    ERASED,
+    KeyKind,
+    Private,
+    PrivateBytes,
+    PrivateJSON,
+    PrivateText,
+    is_sealed,
+    keys_behind,
+    opened,
+)
 from consent.vault import VaultError
 from tests.functional.test_answers import say, token_of
 from tests.support import factories, own_bills
@@ -326,3 +340,46 @@ def test_the_record_is_printed_from_the_tables(
         assert f"| {name} |" in said
     assert "| customer | name, e-mail address, language, time zone | profile: name, email |" in said
     assert "for 5 years after a space was erased" in said
+
+
+def in_clear(journey: Journey) -> None:
+    """The database as an older release has left it, but for the documents."""
+    keys = keys_behind(journey.services.engine.dialect)
+    with journey.services.engine.begin() as connection:
+        for table in metadata.sorted_tables:
+            private = {
+                column.name: STORED[type(column.type)] for column in table.columns if type(column.type) in STORED
+            }
+            raw = [type_coerce(table.c[name], stored).label(name) for name, (stored, _) in private.items()]
+            for row in connection.execute(select(*table.primary_key, *raw)).mappings().all():
+                values = {}
+                for name, (stored, plain) in private.items():
+                    found = opened(keys, row[name]) if is_sealed(row[name]) else None
+                    if found is not None:
+                        values[name] = literal(plain(found), stored)
+                if values:
+                    key = and_(*(column == row[column.name] for column in table.primary_key))
+                    connection.execute(update(table).where(key).values(values))
+        connection.execute(update(Customer).values(mailbox_key=None))
+
+
+#: how each kind of private column lies in the database, and what stood there in clear
+STORED: dict[type[Any], tuple[TypeEngine[Any], Callable[[bytes], Any]]] = {
+    PrivateText: (Text(), bytes.decode),
+    PrivateJSON: (JSON(), json.loads),
+    PrivateBytes: (LargeBinary(), bytes),
+}
+
+
+def test_what_older_releases_wrote_in_clear_is_sealed_while_everything_runs(lived: Journey) -> None:
+    in_clear(lived)
+    assert set(left(lived, ("canarynote", "canaryline", "canarywords", "canarymail"))) != set()
+    page = lived.browser.get("/bills").text
+    assert seal_old(lived.services) == 2
+    assert left(lived, ("canarynote", "canaryline", "canarywords", "canarymail", "zoëcanary")) == []
+    assert lived.browser.get("/bills").text.count("canarypaid") == page.count("canarypaid")
+    assert seal_old(lived.services) == 0
+    is_clean(lived)
+    erase(lived)
+    assert left(lived, PROFILE) == []
+    is_clean(lived)

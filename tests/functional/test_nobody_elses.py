@@ -54,6 +54,8 @@ def everything(journey: Journey) -> dict[str, str]:
         "own": begin(journey.browser, epc_text()).rpartition("/")[2],
         "rfd": "rfd_" + "0" * 32,
         "pdy": "pdy_" + "0" * 32,
+        "brg": "brg_" + "0" * 32,
+        "paper": "bill_" + "0" * 32,
     }
 
 

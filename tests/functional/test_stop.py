@@ -128,6 +128,7 @@ BEGINS_NOTHING = {
     *("make_tool", "tool_ceremony", "end_tool"),  # programs read
     *("say_of_payment", "say_of_dispute"),  # whether it was easy
     *("export_ceremony", "take_export"),  # papers go out, which while a stop stands they do not: test_export.py
+    *("erase_ceremony", "erase", "keep_space"),  # which stops everything itself: test_erasure.py
     *("bring_archive", "remove_papers"),  # papers of other places, which are never paid here
     "say_of_refund",  # what is said of a refund, and an account that is taken back
     "check_terms",  # which draws a page

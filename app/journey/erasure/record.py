@@ -49,5 +49,5 @@ def _sealed(name: str) -> str:
     return "; ".join(f"{kind.value}: {', '.join(names)}" for kind, names in by_kind.items()) or "clear"
 
 
-#: whose bytes are sealed as a whole (originals.py and own_bills.py in app/journey/intake, app/journey/export/brought.py)
+#: whose bytes are sealed as a whole: app/journey/intake (originals.py, own_bills.py), app/journey/export/brought.py
 _WHOLE = ("original", "own_bill", "brought", "brought_part")

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from typing import Protocol
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.db.many import among, insert_new
@@ -118,6 +118,20 @@ def _some_in_clear(session: Session, table: type[DeliveredBill | HeldBill]) -> l
             break
         ids.append(bill_id)
     return ids
+
+
+def seal_with_theirs(vault: Vault, uow: UnitOfWork, customer_id: str) -> None:
+    """Seal with this customer's own key what older releases sealed with the installation's. What others have the same
+    bytes of stays for them as well."""
+    for table in (DeliveredBill, HeldBill):
+        hashes = uow.session.scalars(select(table.sha256).where(table.customer_id == customer_id)).all()
+        rows = uow.session.execute(
+            select(Original.name, Original.box).where(among(uow.session, Original.name, set(hashes)))
+        ).all()
+        keep(uow, {(customer_id, row.name): vault.open(f"original:{row.name}", row.box) for row in rows})
+        others = select(table.sha256).where(among(uow.session, table.sha256, hashes), table.customer_id != customer_id)
+        alone = {row.name for row in rows} - set(uow.session.scalars(others))
+        uow.session.execute(delete(Original).where(among(uow.session, Original.name, alone)))
 
 
 def name_of(customer_id: str, sha256: str) -> str:

@@ -306,6 +306,14 @@ def _draft(own: OwnBill) -> OwnDraft:
     )
 
 
+def seal_with_theirs(vault: Vault, uow: UnitOfWork, customer_id: str) -> None:
+    """Seal with this customer's own key what older releases sealed with the installation's."""
+    for own in uow.session.scalars(select(OwnBill).where(OwnBill.customer_id == customer_id)):
+        if not is_sealed(own.box):
+            content = vault.open(_name(own.id), own.box)
+            own.box = seal(keys_of(uow.session), customer_id, KeyKind.PROFILE, content)
+
+
 def _opened(vault: Vault, session: Session, own: OwnBill) -> bytes:
     if not is_sealed(own.box):
         return vault.open(_name(own.id), own.box)

@@ -39,7 +39,6 @@ KINDS = (
     "stop_lifted",
     "passkey_added",
     "passkey_removed",
-    NEW,
     "address_changed",
     "codes_made",
     "code_used",
@@ -48,6 +47,7 @@ KINDS = (
     "recovery_waits",
     "recovery_over",
     "recovery_done",
+    NEW,
 )
 HANDLER, FACT = "notices.tell_space_exported", "SpaceExported"
 MOMENT = sa.DateTime(timezone=True)
