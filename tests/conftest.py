@@ -33,7 +33,7 @@ from config.settings import Settings
 from connectors.sandbox_bank.context import EXTENSION as BANK
 from tests.support.books import prepared_engine
 from tests.support.chromium import find_chromium, launch_flags
-from tests.support.engines import empty, engine_for, keys_in_memory, let_go
+from tests.support.engines import empty, engine_for, let_go
 from tests.support.installation import make_bank, make_services, make_settings
 from tests.support.once import make_once
 from tests.support.postgres import running_postgres
@@ -257,7 +257,6 @@ def made_once() -> Iterator[None]:
     """The services of a test have the engine that those of the test before had, and more that stays the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("app.services.make_engine", engine_for)
-        patch.setattr("app.services.open_customer_keys", lambda *_, **__: keys_in_memory())
         make_once(patch)
         yield
 

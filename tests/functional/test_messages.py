@@ -33,7 +33,7 @@ from app.journey.notices.service import UNENDED_MOST
 from app.journey.notices.texts import TEXTS, Text
 from app.journey.payments.reasons import Reason
 from app.journey.reconciliation.service import import_statement
-from app.people import accounts, safe_words, vetting
+from app.people import accounts, mailboxes, safe_words, vetting
 from app.people.models import Customer, PayeeAccount
 from app.people.safe_words import SafeWords
 from app.people.word_lists import WORDS
@@ -592,7 +592,8 @@ def others_with(journey: Journey, *emails: str) -> list[str]:
     made = [factories.make_customer(journey.services) for _ in emails]
     with journey.services.unit_of_work() as uow:
         for each, email in zip(made, emails, strict=True):
-            uow.session.get_one(Customer, each.id).email = email
+            for name, value in mailboxes.of_address(uow.session, email).items():
+                setattr(uow.session.get_one(Customer, each.id), name, value)
         uow.commit()
     return [each.id for each in made]
 

@@ -23,6 +23,7 @@ from app.journey.invoices.models import Invoice
 from app.journey.invoices.own import keep as keep_own
 from app.journey.ledger.models import LedgerBalance, LedgerEntry
 from app.journey.webhooks.models import WebhookMessage
+from app.people.mailboxes import customers_with_address
 from app.people.models import Customer
 from app.schedule import Schedule
 from app.web.customers import limits
@@ -263,7 +264,7 @@ def test_signing_up_is_slowed_down_by_address(journey: Journey, monkeypatch: pyt
         Browser.of(journey.app).sign_up(name=f"Noa {number}", email=f"noa-{number}@example.org")
     assert begin_sign_up(journey.app) == 429
     with journey.services.reading() as uow:
-        assert uow.session.scalar(select(func.count()).where(Customer.email.like("noa%"))) == 2
+        assert len([each for each in uow.session.scalars(select(Customer)) if each.email.startswith("noa")]) == 2
 
 
 def test_whoever_begins_to_sign_up_and_does_not_shuts_nobody_out(
@@ -292,7 +293,7 @@ def test_no_more_are_finished_than_may_be_however_many_were_begun(
     Browser.of(journey.app).sign_up(name="Lou", email="lou@example.org")
     assert late.post("/passkeys/new/done", token=token, data=done).status_code == 429
     with journey.services.reading() as uow:
-        assert uow.session.scalar(select(func.count()).where(Customer.email == "noa@example.org")) == 0
+        assert customers_with_address(uow.session, "noa@example.org") == []
 
 
 @pytest.mark.parametrize(

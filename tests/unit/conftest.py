@@ -11,15 +11,16 @@ from app.db.unit_of_work import UnitOfWork
 from app.journey.route import ROUTE
 from app.people.customers import add_customer
 from app.people.models import Customer
+from consent.private import open_with
 from tests.conftest import Clock
-from tests.support.engines import engine_for, let_go
+from tests.support.engines import engine_for, keys_in_memory, let_go
 
 Begin = Callable[[], UnitOfWork]
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    made = engine_for(database_url)
+    made = open_with(engine_for(database_url), keys_in_memory())  # whoever had it last may have had others
     yield made
     let_go(made)
 

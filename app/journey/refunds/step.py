@@ -14,6 +14,7 @@ from app.journey.refunds.models import Refund, RefundHistory
 from app.journey.refunds.rules import Way
 from app.journey.refunds.states import REFUND, WHOSE, RefundState, RefundStep
 from consent.lifecycle import IllegalStep
+from consent.private import owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ def write_down(
         before=before,
         after=refund.state,
         source=WHOSE[step],
-        words=words,
+        words=owned(words, refund.customer_id) if words is not None else None,
         sent_on=sent.sent_on if sent else None,
         way=sent.way if sent else None,
         reference=sent.reference if sent else None,
