@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.invariants.query import Invariant, holds
+from app.invariants.query import Invariant, holds, in_time
 
 PEOPLE: tuple[Invariant, ...] = (
     # ------------------------------------------------------------------------------------------------- P payee accounts
@@ -124,5 +124,28 @@ PEOPLE: tuple[Invariant, ...] = (
         " UNION ALL SELECT r.id FROM recovery r WHERE r.state = 'done' AND {seconds:r.ended_at,r.began_at} < 259200"
         " UNION ALL SELECT c.id FROM customer_session c JOIN recovery r ON r.id = c.way_back"
         " WHERE {seconds:c.created_at,r.began_at} < 259200",
+    ),
+    holds(
+        "S4",
+        "who has erased their space cannot sign in, is found by no address, is connected with no company, and had"
+        " nothing under way",
+        "SELECT id FROM customer WHERE erased_at IS NOT NULL"
+        " AND (mailbox_key IS NOT NULL OR email_proven_at IS NOT NULL)"
+        " UNION ALL SELECT c.id FROM customer c WHERE c.erased_at IS NOT NULL AND (EXISTS"
+        " (SELECT 1 FROM passkey k WHERE k.customer_id = c.id) OR EXISTS"
+        " (SELECT 1 FROM customer_session s WHERE s.customer_id = c.id) OR EXISTS"
+        " (SELECT 1 FROM connection n WHERE n.customer_id = c.id"
+        " AND n.state IN ('active', 'muted', 'asked', 'checking'))"
+        " OR NOT EXISTS (SELECT 1 FROM erasure e WHERE e.customer_id = c.id AND e.erased_at IS NOT NULL))"
+        " UNION ALL SELECT p.id FROM payment p JOIN customer c ON c.id = p.customer_id"
+        " WHERE c.erased_at IS NOT NULL AND {seconds:p.created_at,c.erased_at} > 0",
+    ),
+    in_time(
+        "S5",
+        "the keys of whoever has erased their space are destroyed: the first at once, the second when its time is over",
+        "SELECT id FROM erasure WHERE erased_at IS NOT NULL AND profile_gone_at IS NULL"
+        " AND {seconds::now,erased_at} > 3600"
+        " UNION ALL SELECT id FROM erasure WHERE erased_at IS NOT NULL AND record_gone_at IS NULL"
+        " AND {seconds::now,keep_until} > 86400",
     ),
 )

@@ -58,16 +58,16 @@ def test_a_person_says_who_may_send_bills(
     screen.check_page()
 
     # asked from inside, with a reference that it does not know, and then with the right one
-    _find(screen, WATER)
+    find(screen, WATER)
     screen.check_page()
     assert "Noa Petit" in screen.text("dl.facts")  # what the company learns, before it does
-    _ask(screen, "X-1")
+    ask(screen, "X-1")
     expect(screen.page.locator("ol.steps")).to_be_visible()
     screen.check_page()
-    _wait_for(screen, words["refused"])
+    wait_for(screen, words["refused"])
     screen.check_page()
-    _ask(screen, "K-204417")
-    _wait_for(screen, words["active"])
+    ask(screen, "K-204417")
+    wait_for(screen, words["active"])
     address = screen.text("dl.facts .code >> nth=1")
     assert address.endswith("@space.quittance.example")
     screen.check_page()
@@ -110,7 +110,7 @@ def test_a_person_says_who_may_send_bills(
     expect(screen.card(number)).to_be_visible()
 
     # an address of its own for another one, then blocked, and not
-    _find(screen, INTERNET)
+    find(screen, INTERNET)
     _button(screen, "address").click()
     assert screen.text(".hand-over").endswith("@space.quittance.example")
     screen.check_page()
@@ -136,7 +136,7 @@ def test_a_person_says_who_may_send_bills(
 def test_an_address_that_somebody_else_uses_is_seen(screens: Screens, world: World) -> None:
     screen = screens.new()
     screen.sign_up("Noa Petit", "noa-leak@example.org")
-    _find(screen, TRAMS)
+    find(screen, TRAMS)
     _button(screen, "address").click()
     address = screen.text(".hand-over")
     assert world.is_refused(INTERNET, to=address) == "not-connected"
@@ -166,7 +166,7 @@ def test_a_visit_looks_at_companies_and_is_told_that_it_changes_nothing(screens:
 # -------------------------------------------------------------------------------------------------------------- hands
 
 
-def _find(screen: Screen, company: Company) -> None:
+def find(screen: Screen, company: Company) -> None:
     screen.open("/companies")
     screen.page.locator("#find").fill(company.name.lower()[:8])
     screen.page.keyboard.press("Enter")
@@ -175,7 +175,7 @@ def _find(screen: Screen, company: Company) -> None:
     expect(screen.page.locator("h1")).to_have_text(company.name)
 
 
-def _ask(screen: Screen, reference: str) -> None:
+def ask(screen: Screen, reference: str) -> None:
     screen.page.locator("#reference").fill(reference)
     screen.page.locator("form[action$='/ask'] button").click()
 
@@ -188,7 +188,7 @@ def _chip(screen: Screen) -> Locator:
     return screen.page.locator("header.heading .chip")
 
 
-def _wait_for(screen: Screen, words: str) -> None:
+def wait_for(screen: Screen, words: str) -> None:
     """The company answers in its own time; the person looks again."""
     _until(screen, lambda: _chip(screen).inner_text() == words)
 

@@ -146,9 +146,9 @@ class World:
         [found] = [each for each in self._programs[company.slug].refunds() if each["bill_id"] == bill_id]
         return dict(found)
 
-    def deliver_at(self, company: Company, *, to: str, amount: str) -> str:
+    def deliver_at(self, company: Company, *, to: str, amount: str, **changes: Any) -> str:
         """The same at an address that a customer's page shows."""
-        return self._deliver(company, to=to, amount=amount)
+        return self._deliver(company, to=to, amount=amount, **changes)
 
     def is_refused(self, company: Company, *, to: str) -> str:
         """The code with which a bill to this address is refused."""

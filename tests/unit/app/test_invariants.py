@@ -1493,6 +1493,45 @@ def somebody_came_in_before_its_time(books: Books) -> None:
     books.copy("customer_session", {**session, "created_at": made["began_at"] + 71 * HOUR})
 
 
+def erased(books: Books, **values: Any) -> Row:
+    """A customer who is gone, as far as the two rows say."""
+    customer = {**books.one("customer", "1 = 1"), "id": "cus_x", "erased_at": books.now}
+    customer |= {"mailbox_key": None, "email_proven_at": None}
+    books.copy("customer", customer)
+    gone = {"id": "ers_x", "customer_id": "cus_x", "state": "erased", "asked_at": books.now, "ended_at": None}
+    gone |= {"erased_at": books.now, "profile_gone_at": books.now, "keep_until": books.now, "record_gone_at": None}
+    books.copy("erasure", {**gone, "swept_at": None, **values})
+    return customer
+
+
+@_breaks("S4")
+def who_is_gone_is_found_by_an_address(books: Books) -> None:
+    books.change("customer", erased(books), mailbox_key="x")
+
+
+@_breaks("S4")
+def nobody_wrote_down_that_they_went(books: Books) -> None:
+    erased(books)
+    books.connection.execute(delete(BARE.tables["erasure"]))
+
+
+@_breaks("S4")
+def who_is_gone_can_sign_in(books: Books) -> None:
+    session = {"id": "ses_x", "token_hash": "x", "customer_id": erased(books)["id"], "credential_id": None}
+    session |= {"read_only": False, "way_back": None, "user_agent": "", "seen_at": books.now, "created_at": books.now}
+    books.copy("customer_session", session)
+
+
+@_breaks("S5")
+def the_first_key_is_still_there(books: Books) -> None:
+    erased(books, profile_gone_at=None, erased_at=books.now - 2 * HOUR)
+
+
+@_breaks("S5")
+def the_second_key_is_still_there(books: Books) -> None:
+    erased(books, keep_until=books.now - 48 * HOUR)
+
+
 @_breaks("L1")
 def nobody_looks_at_it(books: Books) -> None:
     books.drop("work", books.one("work", f"key = 'payments.follow:{books.payment('accepted')['id']}'"))
