@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.engine import make_engine
+from app.db.engine import make_engine, make_keys_engine
 from app.demo.browser import Browser
 from app.demo.walk import STEPS
 from app.demo.walks import walk
@@ -26,6 +26,11 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import Payment
+from app.keys.customers import CustomerKeys
+from app.keys.installation import Keys
+from app.services import utc_now
+from consent.private import open_with
+from consent.vault import Vault
 from tests.support.demo import Demo, running_demo
 from tests.support.thorough import spread
 
@@ -84,7 +89,13 @@ def test_a_kill_changes_nothing_of_what_is_true(demo: Demo, planned: Kill, walke
 
 def test_at_the_end_our_books_and_the_banks_are_the_same(demo: Demo, walked: list[Kill]) -> None:
     bookings = booked(demo)
-    engine = make_engine(f"sqlite:///{demo.data / 'quittance.sqlite3'}")
+    keys = Keys.load(demo.data / "keys")
+    theirs = CustomerKeys(
+        make_keys_engine(f"sqlite:///{demo.data / 'customer-keys.sqlite3'}"),
+        Vault(keys.vault, active=keys.vault_active),
+        clock=utc_now,
+    )
+    engine = open_with(make_engine(f"sqlite:///{demo.data / 'quittance.sqlite3'}"), theirs)
     with Session(engine.execution_options(read_only=True)) as session:
         bills = set(session.scalars(select(DeliveredBill.id)))
         decisions = set(session.scalars(select(Decision.payment_id)))

@@ -33,6 +33,7 @@ from app.journey.connections.models import (
 from app.journey.consents.models import CustomerBank
 from app.journey.corrections.models import Correction
 from app.journey.decisions.models import Decision, PayeeCheck, PayeeName
+from app.journey.erasure.models import Erasure
 from app.journey.export import verify
 from app.journey.export.brought import bytes_of
 from app.journey.export.models import Brought, Export
@@ -46,6 +47,7 @@ from app.journey.invoices.models import Invoice, OwnOrder
 from app.journey.ledger.models import LedgerEntry
 from app.journey.matching.models import PayFirst
 from app.journey.notices.models import BillReminder, Notice, NoticeChoice, NoticeTimes
+from app.journey.opinions.models import Opinion
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.journey.plans.models import Plan, PlanDay, Round
@@ -58,7 +60,10 @@ from app.people.models import (
     BillerIdentifier,
     Customer,
     CustomerSession,
+    OperatorAccess,
     Passkey,
+    Recovery,
+    RecoveryCode,
     RemovedPasskey,
     SealingKey,
     Stop,
@@ -230,6 +235,11 @@ _OF_CUSTOMER: dict[str, tuple[_Step, ...]] = {
         _Step(Round, "customer_id", Customer, "id"),
         _Step(Export, "customer_id", Customer, "id"),
         _Step(Brought, "customer_id", Customer, "id"),
+        _Step(RecoveryCode, "customer_id", Customer, "id"),
+        _Step(Recovery, "customer_id", Customer, "id"),
+        _Step(OperatorAccess, "customer_id", Customer, "id"),
+        _Step(Opinion, "customer_id", Customer, "id"),
+        _Step(Erasure, "customer_id", Customer, "id"),
     ),
 }
 

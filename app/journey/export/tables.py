@@ -89,7 +89,12 @@ TABLES: dict[str, Taken | Left] = {
     "invitation": Taken(where=CONNECTIONS, but={"name_key": _COMPARED}),
     "address_leak": Taken(where=CONNECTIONS),
     # of the customer
-    "customer": Taken(where=f"manifest.json, {PRIVACY}"),
+    "customer": Taken(where=f"manifest.json, {PRIVACY}", but={"mailbox_key": _COMPARED, "is_labelled": _COMPARED}),
+    "recovery_code": Taken(where=PRIVACY, but={"code_hash": _HIDDEN}),
+    "recovery": Taken(where=PRIVACY, but={"browser_hash": _HIDDEN}),
+    "operator_access": Taken(where=PRIVACY),
+    "opinion": Taken(where=PRIVACY),
+    "erasure": Taken(where=PRIVACY),
     "passkey": Taken(where=PRIVACY),
     "removed_passkey": Taken(where=PRIVACY),
     "customer_session": Taken(where=PRIVACY, but={"token_hash": _HIDDEN}),
@@ -113,6 +118,7 @@ TABLES: dict[str, Taken | Left] = {
         because="tokens of banks, safe words and other secrets; accounts stand in standing and refund_account"
     ),
     "used_assertion": Left(because=_COMPANY),
+    "recovery_attempt": Left(because="who asked for words by e-mail, which are good for ten minutes"),
     "ceremony": Left(because="challenges for passkeys, good for five minutes"),
     "ledger_balance": Left(because="sums over ledger_entry, which is in the archive"),
     "event": Left(because=_OURS),

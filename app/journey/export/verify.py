@@ -74,6 +74,10 @@ SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "customer.stopped": ("stop", ("id",)),
     "stop.lifted": ("stop", ("id",)),
     "passkey.removed": ("removed_passkey", ("id",)),
+    "operator.access": ("operator_access", ("id",)),
+    "recovery_code.used": ("recovery_code", ("id",)),
+    "recovery.begun": ("recovery", ("id",)),
+    "recovery.ended": ("recovery", ("id",)),
 }
 #: said in the log, and left out of the archive: what a program of a company is called concerns the company
 LEFT_OUT = {("delivered_bill", "client_id")}
@@ -89,6 +93,8 @@ TOLD = {
     "consent_history": "consent.step",
     "stop": "customer.stopped",
     "removed_passkey": "passkey.removed",
+    "operator_access": "operator.access",
+    "recovery": "recovery.begun",
 }
 #: where one that nobody delivered has nothing in the log
 OWN = {"invoice": "bill_id", "bill_answer": "biller_id"}

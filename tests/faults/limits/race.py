@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app import invariants
-from app.db.engine import make_engine
+from app.db.engine import make_engine, make_keys_engine
 from app.db.unit_of_work import UnitOfWork
 from app.demo.authenticator import Authenticator
 from app.journey.consents import claims
@@ -34,15 +34,19 @@ from app.journey.intake.models import DeliveredBill
 from app.journey.invoices.models import Invoice
 from app.journey.ledger import service as ledger
 from app.journey.route import ROUTE
+from app.keys.customers import CustomerKeys
 from app.people import passkeys
 from app.people.customers import add_customer
 from app.people.models import ApiClient, Biller, Customer
 from app.people.passkeys import RelyingParty
 from app.people.sessions import SignedIn
+from app.services import utc_now
 from connectors.capabilities import Alignment, Period
 from connectors.contract import PsuContext
 from consent.models import ConsentUsage
+from consent.private import open_with
 from consent.rules import Frame, Limit, Span
+from consent.vault import Vault
 from tests.support.factories import agree_standing, open_account, vet, write_down
 from tests.support.installation import BASE_URL
 from tests.unit.app.journey.house import IBAN, PROFILE
@@ -92,7 +96,7 @@ class Found:
 
 def race(url: str, *, tries: int, naive: bool = False) -> Found:
     """On an empty, migrated PostgreSQL."""
-    engine = make_engine(url)
+    engine = _opened(url)
     with _begin(engine) as uow:
         write_down(uow, Biller(id="blr_1", name="Lumen", country="FR", created_at=uow.now))
         vet(uow, "blr_1")
@@ -121,6 +125,12 @@ def race(url: str, *, tries: int, naive: bool = False) -> Found:
     return found
 
 
+def _opened(url: str) -> Engine:
+    """With keys that all processes share: in this database as well, where nothing is to be kept from anybody."""
+    keys = CustomerKeys(make_keys_engine(url), Vault({"k1": bytes(32)}, active="k1"), clock=utc_now)
+    return open_with(make_engine(url), keys)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Run:
     """What one process is to do: to pay a bill under each of these consents."""
@@ -133,7 +143,7 @@ class _Run:
 
 
 def _pay(run: _Run, ready: Barrier, start: Barrier, took: Any) -> None:
-    engine = make_engine(run.url)
+    engine = _opened(run.url)
     with Session(engine, expire_on_commit=False) as session:
         customer = session.get_one(Customer, run.customer_id)
     if run.naive:

@@ -25,7 +25,9 @@ from app.journey.route import ROUTE
 from app.people.models import ApiClient, Biller, Customer
 from connectors.money import Money
 from consent.base import new_id
+from consent.private import open_with
 from tests.conftest import Clock
+from tests.support.engines import keys_in_memory
 from tests.support.factories import open_account, vet, write_down
 from tests.support.logged import log_all
 from tests.support.thorough import thorough
@@ -60,6 +62,7 @@ class House:
         self.clock = Clock()
         self.raw: Any = dbapi2.connect(":memory:", check_same_thread=False, isolation_level=None)
         self.engine = create_engine("sqlite://", module=dbapi2, creator=lambda: self.raw, poolclass=StaticPool)
+        open_with(self.engine, keys_in_memory())
         event.listen(self.engine, "begin", _begin)
         self.raw.execute("PRAGMA foreign_keys=ON")
         upgrade(self.engine)

@@ -38,7 +38,7 @@ from config.settings import Settings
 from connectors.contract import PsuContext
 from connectors.profile import BankProfile
 from connectors.registry import Registry
-from consent.private import open_with
+from consent.private import KeyKind, open_with
 from consent.vault import Vault
 from tests.faults.sim.bank import Bank
 from tests.faults.sim.correcting import DISCOUNT_UNTIL, Document, Space, in_lines, written
@@ -126,6 +126,9 @@ class House:
         self.clients: dict[str, ClientIdentity] = {}  #: by biller
         self.bills: list[Document] = []
         self.people = self._settle_in()
+        for person in self.people:  # made now: a key that is made in a history draws from its dice, and only once
+            for kind in KeyKind:
+                self.services.customer_keys.key_of(person.signed_in.customer.id, kind)
         self.written = Written(self.raw)
         self._tables = metadata.sorted_tables  # each after those that it refers to
         self._reads: dict[str, Callable[[Mapping[str, int]], object]] = {}

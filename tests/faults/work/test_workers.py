@@ -216,6 +216,7 @@ def test_a_poisoned_piece_becomes_a_dead_letter_while_the_others_pass(
     assert sorted(key for key, _ in house.seen("effect")) == names(20)
     monkeypatch.setenv("QUITTANCE_DATA", str(tmp_path))
     monkeypatch.setenv("QUITTANCE_DATABASE_URL", house.url)
+    monkeypatch.setenv("QUITTANCE_CUSTOMER_KEYS_URL", f"sqlite:///{tmp_path}/customer-keys.sqlite3")
     monkeypatch.setenv("QUITTANCE_BASE_URL", "https://bills.example")
     assert main(["work", "dead"]) == 0
     said = capsys.readouterr().out

@@ -647,13 +647,12 @@ def test_work_that_nobody_does_any_more_is_dropped_and_addresses_are_found_by_th
         assert set(connection.scalars(select(WorkRow.handler))) == before
         if connection.dialect.name == "postgresql":
             connection.execute(text("SET LOCAL enable_seqscan = off"))  # of one row it would read all
-            plan = "EXPLAIN SELECT id FROM customer WHERE email = 'a@b.c' OR email LIKE 'a+%'"
-        else:
-            plan = "EXPLAIN QUERY PLAN SELECT id FROM customer WHERE email = 'a@b.c'"
-        assert "ix_customer_email" in str(connection.execute(text(plan)).all())
+        plan = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        plan += " SELECT id FROM customer WHERE mailbox_key = 'x'"
+        assert "ix_customer_mailbox_key" in str(connection.execute(text(plan)).all())
     with services.engine.connect() as connection, _references_off(connection), connection.begin():
         command.downgrade(config_for(connection), "0030")
-    assert "ix_customer_email" not in {each["name"] for each in inspect(services.engine).get_indexes("customer")}
+    assert "ix_customer_mailbox_key" not in {each["name"] for each in inspect(services.engine).get_indexes("customer")}
     upgrade(services.engine)
 
 

@@ -49,7 +49,9 @@ from app.journey.route import ROUTE
 from app.people.customers import add_customer, today_of
 from app.people.models import Customer
 from connectors.contract import Fact
+from consent.private import open_with
 from tests.conftest import Clock
+from tests.support.engines import keys_in_memory
 from tests.unit.app.journey.corrections.test_correction_service import APPLY, send
 from tests.unit.app.journey.decisions.test_decision_service import decide, passkey_of, start
 from tests.unit.app.journey.house import PROFILE, House
@@ -124,7 +126,7 @@ class Dialogue:
             query_cache_size=2000,
         )
         event.listen(engine, "begin", lambda _: self.raw.execute("BEGIN"))
-        return engine
+        return open_with(engine, keys_in_memory())
 
     # ----------------------------------------------------------------------------------------------- to go on from it
 
