@@ -5,12 +5,32 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import work
+from app.people.models import Customer
+from app.services import Services
+from consent.private import KeyMissing
 
 HEAD = f"{'handler':<32}{'ready':>8}{'leased':>8}{'waiting':>9}{'dead':>6}  oldest due"
+
+
+def check_customer_keys(services: Services) -> None:
+    """Raises KeyMissing where there are customers and no key at all: of another installation, or lost. Who went on
+    would make new keys, and could never open what was sealed with the old ones. One that is away says nothing."""
+    try:
+        with services.reading() as uow:
+            some = uow.session.scalar(select(Customer.id).where(Customer.mailbox_key.is_not(None)).limit(1))
+        is_empty = some is not None and services.customer_keys.is_empty()
+    except DBAPIError:
+        return
+    if is_empty:
+        raise KeyMissing(
+            "the database with the customers' keys is empty: put back its newest copy, or mend"
+            " QUITTANCE_CUSTOMER_KEYS_URL. Nothing was started."
+        )
 
 
 def list_work(engine: Engine, *, now: dt.datetime) -> list[str]:

@@ -92,6 +92,7 @@ OF_SERVICES: dict[Callable[[Services], object], dt.timedelta] = {
     look_at_days: dt.timedelta(minutes=5),
     trace_strays: dt.timedelta(minutes=1),
     erasure.go_on: dt.timedelta(minutes=1),
+    erasure.destroy_again: dt.timedelta(hours=1),
 }
 
 

@@ -58,6 +58,10 @@ class CustomersKeys(Protocol):
         """The key, made where there never was one. None: it was destroyed, for good."""
         ...
 
+    def is_destroyed(self, customer_id: str, kind: KeyKind) -> bool:
+        """By the keys themselves, whatever is in memory."""
+        ...
+
     def hash_of(self, text: str) -> str:
         """By which a text is found again without standing anywhere."""
         ...
@@ -131,6 +135,12 @@ def _read(head: str) -> tuple[str, KeyKind]:
 def is_sealed(stored: object) -> bool:
     """Whether a stored value is one of these, and not of before there were keys."""
     return stored[: len(_MARK)] in (_MARK, _MARK.encode()) if isinstance(stored, str | bytes) else False
+
+
+def whose(stored: bytes | str) -> tuple[str, KeyKind]:
+    """Of a sealed value: the customer, and with which of their keys."""
+    head = stored if isinstance(stored, str) else stored.decode("latin-1")
+    return _read(":".join(head.split(":", 3)[:3]))
 
 
 def opened(keys: CustomersKeys, stored: bytes | str | None) -> bytes | None:

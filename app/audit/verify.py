@@ -21,7 +21,7 @@ from app.audit.models import LogCheckpoint, LogEntry, LogHead, LogTile
 from app.audit.sequencer import hashes_of
 from app.signed_note import Checkpoint, NoteError, Verifier
 from consent.base import Base
-from consent.private import KeyMissing, is_sealed, keys_behind, opened
+from consent.private import CustomersKeys, KeyMissing, is_sealed, keys_behind, opened, whose
 
 READ_AT_ONCE = 1000
 #: what was sealed is opened here, so that what does not open can be named
@@ -189,7 +189,10 @@ def _check_facts(audit: Audit, connection: Connection, entries: Sequence[Any]) -
             audit.say(f"{_name(entry)}: what it says does not open")
             continue
         if opening is None and is_sealed(entry.opening):
-            audit.erased += 1
+            if _is_erased(connection, keys, kind, entry):
+                audit.erased += 1
+            else:
+                audit.say(f"{_name(entry)}: what it said is gone")
         elif opening is None or salt is None:
             audit.say(f"{_name(entry)}: what it said is gone")
         elif kind is None or not hmac.compare_digest(commitment(salt, opening.decode()).encode(), committed.encode()):
@@ -198,6 +201,24 @@ def _check_facts(audit: Audit, connection: Connection, entries: Sequence[Any]) -
             by_kind.setdefault(kind, []).append(_Opened(entry, opening.decode()))
     for kind, of_kind in by_kind.items():
         _check_rows(audit, connection, kind, of_kind)
+
+
+def _is_erased(connection: Connection, keys: CustomersKeys, kind: Kind | None, entry: Any) -> bool:
+    """Whether its customer has erased what it said: the key is destroyed, and the row that it speaks of, as far as it
+    is there still, is that customer's. Else somebody has emptied it who wants it not to be read."""
+    owner, key = whose(entry.opening)
+    source = SOURCES[kind] if kind is not None else None
+    if source is None or key is not source.key_kind or not keys.is_destroyed(owner, key):
+        return False
+    joins, last = "", "fact"
+    for number, (column, table) in enumerate(source.through):
+        joins += f" JOIN {table} t{number} ON t{number}.id = {last}.{column}"
+        last = f"t{number}"
+    found = connection.execute(
+        text(f"SELECT {last}.customer_id FROM {source.table} fact{joins} WHERE {source.subject} = :which"),  # noqa: S608  # nosec B608  # our names
+        {"which": entry.subject},
+    ).all()
+    return all(row.customer_id == owner for row in found)
 
 
 def _check_rows(audit: Audit, connection: Connection, kind: Kind, entries: Sequence[_Opened]) -> None:

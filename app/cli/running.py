@@ -18,9 +18,13 @@ def add(words: Any) -> None:
 
 
 def _serve(_: argparse.Namespace) -> int:
+    from app.operations import check_customer_keys
     from config.settings import ROOT, Settings
 
     settings = Settings.from_environ()
+    checked = machinery.services()
+    check_customer_keys(checked)
+    checked.engine.dispose()
     machinery.gunicorn("wsgi:application", conf=ROOT / "config" / "gunicorn.conf.py", demo=settings.demo)
     return 0
 
@@ -30,11 +34,13 @@ def _worker(_: argparse.Namespace) -> int:
     import logging
     import signal
 
+    from app.operations import check_customer_keys
     from app.schedule import Schedule
     from app.worker import Worker
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     services = machinery.services()
+    check_customer_keys(services)
     if services.settings.mail_server is None:
         logging.getLogger("quittance.notices").warning("no e-mail is sent: QUITTANCE_SMTP_URL is not set")
     worker = Worker(services, Schedule(services))

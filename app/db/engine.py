@@ -57,8 +57,14 @@ def make_keys_engine(url: str) -> Engine:
     """An engine for the customers' keys (app/keys/customers.py), which are seldom asked for. SQLite's keeps no
     connection: nobody needs to think of it before a fork."""
     if make_url(url).get_backend_name() == "sqlite":
-        return _sqlite(url, pool_size=0)
+        made = _sqlite(url, pool_size=0)
+        event.listen(made, "connect", _overwrite_what_goes)
+        return made
     return make_engine(url, pool_size=4)
+
+
+def _overwrite_what_goes(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 #: of PostgreSQL: lock_not_available

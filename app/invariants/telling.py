@@ -92,6 +92,7 @@ TELLING: tuple[Invariant, ...] = (
         " WHEN 'recovery_asked' THEN 'RecoveryWordsDrawn' WHEN 'recovery_begun' THEN 'RecoveryBegun'"
         " WHEN 'recovery_waits' THEN 'RecoveryWaits' WHEN 'recovery_over' THEN 'RecoveryOver'"
         " WHEN 'recovery_done' THEN 'RecoveryDone' WHEN 'space_exported' THEN 'SpaceExported'"
+        " WHEN 'erasure_asked' THEN 'ErasureAsked'"
         " ELSE 'SafeWordsChanged' END",
     ),
     holds(

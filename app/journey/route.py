@@ -51,6 +51,7 @@ from app.people.events import (
     AddressChanged,
     BillerVetted,
     CustomerStopped,
+    ErasureAsked,
     PasskeyAdded,
     PasskeyRemoved,
     PayeeAccountMoved,
@@ -112,6 +113,7 @@ TIMETABLE: dict[type[Event], list[Handler]] = {
     RecoveryOver: [notices.tell_recovery_over],
     RecoveryDone: [step.look_at_customer, notices.tell_recovery_done],
     SpaceExported: [notices.tell_space_exported],
+    ErasureAsked: [notices.tell_erasure_asked],
     CustomerReturned: [code_exchange.exchange_code],
     PaymentAccepted: [webhooks.tell_payment_updated],
     PaymentSettled: [

@@ -86,6 +86,25 @@ class CustomerKeys:
             connection.execute(update(_KEYS).where(its, _KEYS.c.box.is_not(None)).values(gone))
         with self._lock:
             self._known.pop((customer_id, kind), None)
+        self._leave_nothing()
+
+    def _leave_nothing(self) -> None:
+        """What was overwritten lies in the files until they are written anew."""
+        if self.engine.dialect.name == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[union-attr]
+            finally:
+                connection.close()
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as vacuuming:
+            vacuuming.exec_driver_sql("VACUUM FULL customer_key")
+
+    def is_empty(self) -> bool:
+        """Whether there is no key at all."""
+        self._make_ready()
+        with self._reading.connect() as connection:
+            return connection.execute(select(_KEYS.c.kind).limit(1)).first() is None
 
     def is_destroyed(self, customer_id: str, kind: KeyKind) -> bool:
         """By the database, whatever is in memory."""

@@ -135,3 +135,10 @@ class SpaceExported(Event):
     """A customer asked for all of their papers in one archive."""
 
     customer_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErasureAsked(Event):
+    """A passkey of a customer's asked for their space to be erased, in some days."""
+
+    customer_id: str

@@ -5,8 +5,12 @@ Whoever comes in so has a session that is good for that alone, and for ending wh
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
 
 from app.audit import entries
 from app.audit.kinds import Kind
@@ -15,9 +19,10 @@ from app.errors import NotAllowed, TooLate
 from app.people import passkeys, recovery, recovery_codes, sessions, stops
 from app.people.customers import lock_customer
 from app.people.events import RecoveryDone
-from app.people.models import Customer, Passkey, Recovery, RemovedPasskey
+from app.people.models import Customer, Passkey, Recovery, RecoveryCode, RemovedPasskey
 from app.people.passkeys import RelyingParty, Started
 from app.people.recovery import Shown
+from app.people.recovery_states import RecoveryState
 from app.people.sessions import SignedIn
 from app.services import Services
 from consent.base import new_id
@@ -177,3 +182,17 @@ def _way_back(signed_in: SignedIn) -> str:
 
 def _is_recovery(way_back: str) -> bool:
     return way_back.startswith("rcv_")
+
+
+#: so long somebody who came back without a passkey may still be somebody else
+_LATELY = dt.timedelta(days=7)
+
+
+def came_lately(session: Session, customer_id: str, *, now: dt.datetime) -> bool:
+    """Whether somebody came back to this space without a passkey in the last days: by a code, or by e-mail."""
+    since = now - _LATELY
+    by_code = exists().where(RecoveryCode.customer_id == customer_id, RecoveryCode.used_at > since)
+    by_mail = exists().where(
+        Recovery.customer_id == customer_id, Recovery.state == RecoveryState.DONE, Recovery.ended_at > since
+    )
+    return bool(session.scalar(select(or_(by_code, by_mail))))

@@ -97,7 +97,7 @@ def _intend(task: Task) -> _Call | None:
             bank_id=consent.bank_id,
             bank_consent_id=consent.bank_consent_id or "",
             request=request_of(standing),
-            psu=None if standing.psu is None else PsuContext(**standing.psu),
+            psu=PsuContext(**standing.psu) if standing.psu else None,
             may_have_arrived=may_have_arrived,
             approval=_last_approval(uow, consent.id),
         )

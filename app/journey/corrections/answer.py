@@ -19,7 +19,7 @@ from app.journey.intake.formats import BYTES_MAX, bare, json_tree, payment_answe
 from app.journey.intake.formats.outcomes import Outcome
 from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill
-from app.journey.intake.originals import content_of
+from app.journey.intake.originals import Erased, content_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger.service import taken_of
@@ -61,7 +61,10 @@ def answer_to(vault: Vault, session: Session, *, bill_id: str, biller_id: str, n
     delivered = session.get(DeliveredBill, bill_id)
     if delivered is None or delivered.biller_id != biller_id:
         raise NotFound("bill")
-    content = content_of(vault, session, delivered)
+    try:
+        content = content_of(vault, session, delivered)
+    except Erased:
+        raise NotFound("bill") from None
     said = _said_of(session, delivered)
     if bare(delivered.media_type) == JSON:
         return _in_json(content, delivered, said, now)

@@ -62,7 +62,13 @@ def apply_correction(task: Task) -> None:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
         correction = _correction_of(uow.session, delivered.id)
         if correction is None:
-            bill = read_bill(originals.content_of(task.services.vault, uow.session, delivered), delivered.media_type)
+            try:
+                content = originals.content_of(task.services.vault, uow.session, delivered)
+            except originals.Erased:  # there is nobody any more whom it would be told
+                task.finish(uow)
+                uow.commit()
+                return
+            bill = read_bill(content, delivered.media_type)
             correction = _written_once(uow, delivered, preceding=bill.preceding_numbers, note=bill.note)
         run_at = None
         if correction.state == CorrectionState.STANDING:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 from sqlalchemy import BindParameter, bindparam, delete, select, text
 from sqlalchemy.orm import Session
 
+from app.db.events import EventRow
 from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
+from app.journey.connections.events import ConnectionChanged
+from app.journey.connections.models import Connection
 from app.journey.erasure.holdings import HOLDINGS, UNPAID, Stays
 from app.journey.intake import originals
 from app.journey.intake.models import DeliveredBill, HeldBill, Original
@@ -22,6 +26,10 @@ def empty(uow: UnitOfWork, customer_id: str) -> None:
     """What goes at once: rows, and of rows that stay what tells who it was."""
     uow.session.flush()
     _drop_originals(uow.session, customer_id)
+    _forget_references(uow.session, customer_id)
+    for name, holding in HOLDINGS.items():
+        for column, value in holding.first.items():
+            _set(uow.session, name, column, value, holding.whose, customer_id)
     for table in reversed(Base.metadata.sorted_tables):  # those that refer to others before them
         holding = HOLDINGS[table.name]
         if holding.whose and holding.stays in _GONE:
@@ -67,6 +75,16 @@ def _drop_originals(session: Session, customer_id: str) -> None:
         session.execute(delete(Original).where(among(session, Original.name, names)))
 
 
+def _forget_references(session: Session, customer_id: str) -> None:
+    """By which companies knew them: what happened to a connection says it as well, and nothing finds that but a look at
+    each."""
+    theirs = set(session.scalars(select(Connection.id).where(Connection.customer_id == customer_id)))
+    changed = select(EventRow).where(EventRow.kind == ConnectionChanged.__name__)
+    for row in session.scalars(changed.execution_options(yield_per=1000)) if theirs else ():
+        if row.payload.get("connection_id") in theirs and row.payload.get("reference"):
+            row.payload = {**row.payload, "reference": None}
+
+
 def _set(
     session: Session, table: str, column: str, value: str, where: str, customer_id: str, *bound: BindParameter[Any]
 ) -> None:
@@ -75,4 +93,5 @@ def _set(
 
 
 def _run(session: Session, statement: str, customer_id: str, *bound: BindParameter[Any]) -> None:
-    session.execute(text(statement).bindparams(bindparam("customer", customer_id), *bound))
+    chance: list[BindParameter[Any]] = [bindparam("chance", secrets.token_hex(8))] if ":chance" in statement else []
+    session.execute(text(statement).bindparams(bindparam("customer", customer_id), *chance, *bound))

@@ -43,6 +43,7 @@ class Holding:
     purpose: Purpose
     stays: Stays
     whose: str = ""
+    first: Mapping[str, str] = field(default_factory=dict)  #: before any row goes: what refers to those that do
     emptied: Mapping[str, str] = field(default_factory=dict)  #: at once, of rows that stay
     forgotten: Mapping[str, str] = field(default_factory=dict)  #: once payments need not be provable any more
 
@@ -58,6 +59,13 @@ _OF_HELD = "bill_id IN (SELECT id FROM held_bill WHERE customer_id = :customer)"
 _OF_PLAN = "plan_id IN (SELECT id FROM plan WHERE customer_id = :customer)"
 _OF_CALL = (
     "call_id IN (SELECT c.id FROM bank_call c JOIN payment p ON p.id = c.payment_id WHERE p.customer_id = :customer)"
+)
+#: in place of a number that must be the only one of its kind, and that nobody could have taken before
+_UNKNOWN = "'(erased) ' || :chance || ' ' || id"
+#: the same as its consent's where the bank had executed it by the approval alone (C10 of `quittance check`)
+_UNKNOWN_TO_BANKS = (
+    "'(erased) ' || CASE WHEN EXISTS (SELECT 1 FROM bank_call s WHERE s.payment_id = payment.id AND s.verb = 'submit')"
+    " THEN id ELSE COALESCE(consent_id, id) END"
 )
 _NOT_BY_SQL = ":customer = ''"
 #: whose payee is a person or company that a customer named themselves
@@ -109,7 +117,14 @@ HOLDINGS: dict[str, Holding] = {
     "removed_passkey": _goes("passkeys that were removed, and by which signature", Purpose.SAFETY),
     "customer_session": _goes("where they are signed in: browser, times", Purpose.SAFETY, stays=Stays.SHORT),
     "ceremony": _goes("what was begun with a passkey", Purpose.SAFETY, stays=Stays.SHORT),
-    "stop": _record("when they stopped everything, and lifted that", lifted_evidence="'{}'"),
+    "stop": Holding(
+        data="when they stopped everything, and lifted that",
+        purpose=Purpose.SAFETY,
+        stays=Stays.RECORD,
+        whose=_OF_CUSTOMER,
+        first={"paused_by": "NULL"},
+        forgotten={"lifted_evidence": "'{}'"},
+    ),
     "recovery_code": _goes("codes that let them back in (hashes)", Purpose.SAFETY),
     "recovery": _goes("ways back in by e-mail, and what became of each", Purpose.SAFETY),
     "recovery_attempt": _goes(
@@ -149,8 +164,8 @@ HOLDINGS: dict[str, Holding] = {
     # -------------------------------------------------------------------------------------------------------- bills
     "delivered_bill": _record(
         "bills as delivered: number, amount",
-        number="'(erased) ' || id",
-        number_key="'(erased) ' || id",
+        number=_UNKNOWN,
+        number_key=_UNKNOWN,
         corrects_number="NULL",
         seal="NULL",
         content="NULL",
@@ -191,7 +206,7 @@ HOLDINGS: dict[str, Holding] = {
     "invoice": _record(
         "bills: company, number, amounts, days, what they are for, how they are paid",
         emptied={"means_details": "'{}'"},
-        number="'(erased) ' || id",
+        number=_UNKNOWN,
         number_letters="''",
         reference="NULL",
         reference_letters="''",
@@ -201,7 +216,7 @@ HOLDINGS: dict[str, Holding] = {
     ),
     "own_order": _goes("in which order they put their bills"),
     "correction": _record(
-        "credit notes, new versions, withdrawals: number, amount, why", number="'(erased) ' || id", names="NULL"
+        "credit notes, new versions, withdrawals: number, amount, why", number=_UNKNOWN, names="NULL"
     ),
     "bill_answer": _record("what they said of a bill, and what its company replied", _OF_INVOICE),
     "answer_policy": _nobodys("how long companies give for an answer", Purpose.COMPANIES),
@@ -236,10 +251,13 @@ HOLDINGS: dict[str, Holding] = {
         reference="NULL",
         evidence="'{}'",
     ),
-    "payment": _record(
-        "payments: amount, bank, state, times", bank_payment_id="'(erased) ' || COALESCE(consent_id, id)"
+    "payment": _record("payments: amount, bank, state, times", bank_payment_id=_UNKNOWN_TO_BANKS),
+    "payment_history": _record(
+        "how each came to its state, and the bank's answer",
+        _OF_PAYMENT,
+        answer="NULL",
+        evidence="CASE WHEN evidence LIKE '% %' THEN '(erased)' ELSE evidence END",  # a sentence of an operator's
     ),
-    "payment_history": _record("how each came to its state, and the bank's answer", _OF_PAYMENT, answer="NULL"),
     "bank_call": _record(
         "what was sent to the bank, byte by byte, with the address of their device",
         _OF_PAYMENT,
@@ -256,7 +274,12 @@ HOLDINGS: dict[str, Holding] = {
         headers="'{}'",
         body="''",
     ),
-    "consent_history": _record("how each came to its state, and the bank's answer", _OF_CONSENT, answer="NULL"),
+    "consent_history": _record(
+        "how each came to its state, and the bank's answer",
+        _OF_CONSENT,
+        answer="NULL",
+        evidence="CASE WHEN evidence LIKE '% %' THEN '(erased)' ELSE evidence END",  # it may name an account, masked
+    ),
     "consent_usage": _record("how much of a limit was used", _OF_CONSENT),
     "limit_claim": _record("by which payments", _OF_CONSENT),
     "shown_text": _nobodys("the sentences under which a consent was given", Purpose.PAYING),
@@ -267,14 +290,18 @@ HOLDINGS: dict[str, Holding] = {
     "statement": _nobodys("statements of the installation's own accounts"),
     "statement_account": _nobodys("which accounts these are"),
     "statement_entry": _record(
-        "lines of such a statement about their payments", _OF_PAYMENT, counterparty_iban="NULL", end_to_end_id="NULL"
+        "lines of such a statement about their payments",
+        _OF_PAYMENT,
+        counterparty_iban="NULL",
+        end_to_end_id="'(erased)'",
     ),
     "difference_note": _nobodys("what operators wrote about differences"),
     # -------------------------------------------------------------------------------------------------------- money
     "outlook": _goes("what they have in their account, as they say, and the least that is to stay"),
     "payday": _goes("when money comes, and how much, as they say"),
     # ------------------------------------------------------------------------------------------------------ messages
-    "opinion": _goes("whether a payment or a dispute was easy for them", Purpose.COMPANIES),
+    # it stays: who compares the counts of before and after would learn what one person said
+    "opinion": _record("whether a payment or a dispute was easy for them"),
     "notice": _goes("which messages they were sent, and what became of each"),
     "notice_choice": _goes("what they want to be told of"),
     "notice_times": _goes("when they want to be told"),
@@ -287,7 +314,7 @@ HOLDINGS: dict[str, Holding] = {
     ),
     # ------------------------------------------------------------------------------------------------ what is sealed
     "sealed": _goes(
-        "secrets: tokens of their banks, their safe words, an account released for a refund",
+        "secrets: safe words, accounts that pay or were released for a refund; tokens of banks end by themselves",
         Purpose.PAYING,
         "id LIKE 'customer:' || :customer || ':%'"
         " OR id IN (SELECT 'refund:' || a.id FROM refund_account a JOIN refund r ON r.id = a.refund_id"
@@ -324,6 +351,7 @@ HOLDINGS: dict[str, Holding] = {
             " (SELECT id FROM bill_answer WHERE customer_id = :customer))"
         ),
         emptied={"body": "''"},
+        forgotten={"body": "''"},
     ),
 }
 

@@ -32,6 +32,7 @@ class Erasure(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
     state: Mapped[str] = mapped_column(String(10), default=ErasureState.WAITING)
     asked_at: Mapped[dt.datetime]
+    not_before: Mapped[dt.datetime]  # until then it can be taken back, whatever is under way
     ended_at: Mapped[dt.datetime | None]  # taken back
     erased_at: Mapped[dt.datetime | None]
     profile_gone_at: Mapped[dt.datetime | None]  # the first of their keys was destroyed

@@ -88,7 +88,8 @@ def _pages(
     after: tuple[Any, ...] | None = None
     while True:
         with services.unit_of_work() as uow:
-            found = select(table).where(text(whose).bindparams(customer=customer_id)).order_by(*keys).limit(AT_ONCE)
+            theirs = select(table).where(text(whose).bindparams(customer=customer_id)).order_by(*keys).limit(AT_ONCE)
+            found = theirs.with_for_update()  # what is changed meanwhile must not be written back
             if after is not None:
                 found = found.where(tuple_(*keys) > after)
             rows = [dict(row) for row in uow.session.execute(found).mappings()]

@@ -11,13 +11,13 @@ import datetime as dt
 import logging
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict
 from app.journey.connections import step as connections
-from app.journey.connections.models import Connection
+from app.journey.connections.models import Connection, Redemption
 from app.journey.connections.states import CONNECTION, By, ConnectionState, ConnectionStep
 from app.journey.decisions.models import Decision
 from app.journey.erasure import emptying
@@ -25,8 +25,9 @@ from app.journey.erasure.models import Erasure
 from app.journey.erasure.states import ERASURE, ErasureState, ErasureStep
 from app.journey.payments.models import Payment
 from app.journey.payments.states import OVER
-from app.people import passkeys, stops
+from app.people import passkeys, stops, way_in
 from app.people.customers import lock_customer
+from app.people.events import ErasureAsked
 from app.people.models import Customer
 from app.people.passkeys import RelyingParty, Started
 from app.people.sessions import SignedIn
@@ -41,8 +42,10 @@ log = logging.getLogger("quittance.erasure")
 CONSENTS_WAIT = dt.timedelta(days=7)
 #: what was under way to somebody when the space was erased has arrived, or was given up, by then
 SWEPT_AFTER = dt.timedelta(days=8)
-#: in one turn of the worker
-AT_ONCE = 20
+#: in which its customer can take it back, with any passkey, whoever asked for it
+TO_TAKE_BACK = dt.timedelta(days=3)
+#: where somebody came back without a passkey shortly before, who may be somebody else
+TO_TAKE_BACK_AFTER_RETURN = dt.timedelta(days=7)
 
 
 # ------------------------------------------------------------------------------------------------------ what is asked
@@ -70,7 +73,10 @@ def ask(
             raise _asked_already()
         passkeys.verify(uow, party=party, ceremony=taken, credential=credential, customer_id=customer_id)
         stops.stop_within(services, uow, signed_in=signed_in)
-        uow.session.add(Erasure(id=new_id("ers"), customer_id=customer_id, asked_at=uow.now))
+        wait = TO_TAKE_BACK_AFTER_RETURN if way_in.came_lately(uow.session, customer_id, now=uow.now) else TO_TAKE_BACK
+        erasure = Erasure(id=new_id("ers"), customer_id=customer_id, asked_at=uow.now, not_before=uow.now + wait)
+        uow.session.add(erasure)
+        uow.record(ErasureAsked(customer_id=customer_id))
         uow.commit()
 
 
@@ -101,15 +107,29 @@ def go_on(services: Services) -> None:
             log.exception("the erasure %s failed, and gets its next turn", erasure_id)
 
 
-def _some(services: Services) -> list[str]:
+def destroy_again(services: Services) -> None:
+    """The keys that were destroyed are: who brings back a copy of their database would bring these back as well."""
     with services.reading() as uow:
-        waits = Erasure.state == ErasureState.WAITING
+        gone = uow.session.execute(
+            select(Erasure.customer_id, Erasure.record_gone_at).where(Erasure.profile_gone_at.is_not(None))
+        ).all()
+    for customer_id, record_gone_at in gone:
+        for kind in (KeyKind.PROFILE, KeyKind.RECORD) if record_gone_at else (KeyKind.PROFILE,):
+            if not services.customer_keys.is_destroyed(customer_id, kind):
+                log.error("a key of %s that was destroyed is there again: destroyed anew", customer_id)
+                services.customer_keys.destroy(customer_id, kind)
+
+
+def _some(services: Services) -> list[str]:
+    """All of them: one that waits, or fails, must not keep another one up."""
+    with services.reading() as uow:
+        waits = (Erasure.state == ErasureState.WAITING) & (Erasure.not_before <= uow.now)
         half_done = (Erasure.erased_at.is_not(None) & Erasure.profile_gone_at.is_(None)) | (
             (Erasure.state == ErasureState.FORGOTTEN) & Erasure.record_gone_at.is_(None)
         )
         unswept = Erasure.swept_at.is_(None) & (Erasure.erased_at <= uow.now - SWEPT_AFTER)
         over = (Erasure.state == ErasureState.ERASED) & (Erasure.keep_until <= uow.now)
-        found = select(Erasure.id).where(waits | half_done | unswept | over).order_by(Erasure.id).limit(AT_ONCE)
+        found = select(Erasure.id).where(waits | half_done | unswept | over).order_by(Erasure.id)
         return list(uow.session.scalars(found))
 
 
@@ -121,8 +141,11 @@ def _go_on(services: Services, erasure_id: str) -> None:
             _erase_or_wait(services, uow, erasure)
         elif erasure.swept_at is None and erasure.erased_at and erasure.erased_at <= uow.now - SWEPT_AFTER:
             emptying.empty(uow, customer_id)
+            if erasure.state == ErasureState.FORGOTTEN:
+                emptying.forget(uow, customer_id)
             uow.session.get_one(Erasure, erasure_id).swept_at = uow.now
-        if erasure.state == ErasureState.ERASED and erasure.keep_until and erasure.keep_until <= uow.now:
+        is_over = erasure.state == ErasureState.ERASED and erasure.keep_until and erasure.keep_until <= uow.now
+        if is_over and not has_consent_at_bank(uow.session, customer_id):
             emptying.forget(uow, customer_id)
             _step(uow, uow.session.get_one(Erasure, erasure_id), ErasureStep.FORGET)
         state = erasure.state
@@ -150,6 +173,7 @@ def _destroy(services: Services, erasure_id: str, kind: KeyKind) -> None:
 def _erase_or_wait(services: Services, uow: UnitOfWork, erasure: Erasure) -> None:
     customer_id = erasure.customer_id
     lock_customer(uow.session, customer_id)
+    stops.take_turn(uow.session, customer_id)  # nobody lifts it, nor begins anything, until this is through
     if not stops.is_stopped(uow.session, customer_id):
         _step(uow, erasure, ErasureStep.TAKE_BACK)  # its customer has lifted the stop: they go on
         return
@@ -158,7 +182,7 @@ def _erase_or_wait(services: Services, uow: UnitOfWork, erasure: Erasure) -> Non
     _leave_companies(uow, customer_id)
     customer = uow.session.get_one(Customer, customer_id)
     customer.erased_at = uow.now
-    has_paid = uow.session.scalar(select(Decision.id).where(Decision.customer_id == customer_id).limit(1)) is not None
+    has_paid = is_anything_to_prove(uow.session, customer_id)
     years = services.settings.keep_payments_years if has_paid else 0
     erasure.erased_at = uow.now
     erasure.keep_until = _years_after(uow.now, years)
@@ -167,27 +191,41 @@ def _erase_or_wait(services: Services, uow: UnitOfWork, erasure: Erasure) -> Non
     emptying.empty(uow, customer_id)
 
 
+def is_anything_to_prove(session: Session, customer_id: str) -> bool:
+    """Whether they ever decided to pay, or allowed a bank to."""
+    decided = select(Decision.id).where(Decision.customer_id == customer_id).limit(1)
+    allowed = select(Standing.consent_id).where(Standing.customer_id == customer_id).limit(1)
+    return session.scalar(decided) is not None or session.scalar(allowed) is not None
+
+
+def has_consent_at_bank(session: Session, customer_id: str) -> bool:
+    """Whether a bank has one of theirs and has not said that it is gone: its id is needed until then."""
+    return session.scalar(_AT_BANK.where(Standing.customer_id == customer_id).limit(1)) is not None
+
+
+_AT_BANK = (
+    select(Standing.consent_id)
+    .join(Consent, Consent.id == Standing.consent_id)
+    .where(Standing.gone_at.is_(None), Consent.bank_consent_id.is_not(None))
+)
+
+
 def is_anything_under_way(session: Session, erasure: Erasure, *, now: dt.datetime) -> bool:
     """A payment whose end is not known, or, for a week, a consent that its bank has not ended yet."""
     of_customer = Payment.customer_id == erasure.customer_id
     payment = select(Payment.id).where(of_customer, Payment.state.not_in(OVER) | Payment.doubted_since.is_not(None))
     if session.scalar(payment.limit(1)) is not None:
         return True
-    at_bank = (
-        select(Standing.consent_id)
-        .join(Consent, Consent.id == Standing.consent_id)
-        .where(
-            Standing.customer_id == erasure.customer_id,
-            Standing.gone_at.is_(None),
-            Consent.bank_consent_id.is_not(None),
-            Standing.ended_at.is_(None) | Standing.next_look_at.is_not(None),
-        )
-    )
-    return now < erasure.asked_at + CONSENTS_WAIT and session.scalar(at_bank.limit(1)) is not None
+    is_waited_for = now < erasure.asked_at + CONSENTS_WAIT
+    return is_waited_for and has_consent_at_bank(session, erasure.customer_id)
 
 
 def _leave_companies(uow: UnitOfWork, customer_id: str) -> None:
     """Each is told what it is told of anybody who leaves, and no more."""
+    theirs = select(Connection.id).where(Connection.customer_id == customer_id)
+    # an offer that is declined lets go of what it came by: nobody would find that any more
+    came = update(Redemption).where(Redemption.connection_id.in_(theirs)).values(presented=None, reference=None)
+    uow.session.execute(came.execution_options(synchronize_session=False))
     of_customer = select(Connection).where(Connection.customer_id == customer_id).order_by(Connection.id)
     for connection in uow.session.scalars(of_customer.with_for_update()):
         for way in (ConnectionStep.LEAVE, ConnectionStep.DECLINE):

@@ -377,6 +377,10 @@ def is_signed(key: bytes, signature: bytes, message: bytes) -> bool:
 # ------------------------------------------------------------------------------------------------------- signed notes
 
 
+#: of a signed note: who sends more wants it to take long
+SIGNATURES_MOST, NOTE_MOST = 16, 20_000
+
+
 @dataclass(frozen=True)
 class Key:
     """The public key of a log, written ``<origin>+<hash>+<key>`` (C2SP signed-note)."""
@@ -405,7 +409,7 @@ class Key:
     def opened(self, note: str) -> list[str] | None:
         """The lines that were signed with it. None: it has signed nothing of that."""
         body, empty, signatures = note.rpartition("\n\n")
-        for line in signatures.splitlines() if empty else ():
+        for line in signatures.splitlines()[:SIGNATURES_MOST] if empty and len(note) <= NOTE_MOST else ():
             dash, _, rest = line.partition(" ")
             name, _, encoded = rest.partition(" ")
             data = _decoded(encoded)
@@ -460,8 +464,7 @@ class Folder:
 
     def names(self) -> list[str]:
         found = []
-        for place, folders, files in os.walk(self._path):
-            folders[:] = [each for each in folders if each != "__pycache__"]
+        for place, _, files in os.walk(self._path):
             found += [(Path(place) / each).relative_to(self._path).as_posix() for each in files]
         return found
 

@@ -10,6 +10,7 @@ saxonche, which is an extra (``pip install quittance[en16931]``). Without it the
 from __future__ import annotations
 
 import atexit
+import contextlib
 import datetime as dt
 import json
 import logging
@@ -101,8 +102,10 @@ def check_conformance(task: Task) -> None:
     """Write the report. Checking again finds it and changes nothing."""
     with task.services.reading() as uow:
         delivered = uow.session.get_one(DeliveredBill, task.payload["bill_id"])
-        content = originals.content_of(task.services.vault, uow.session, delivered)
-    root = document_of(content, delivered.media_type)
+        content: bytes | None = None
+        with contextlib.suppress(originals.Erased):
+            content = originals.content_of(task.services.vault, uow.session, delivered)
+    root = document_of(content, delivered.media_type) if content is not None else None
     rules = rules_for(root) if root is not None and is_installed() else None
     findings = _checker.findings(rules, root) if rules is not None and root is not None else None
     with task.services.unit_of_work() as uow:

@@ -25,6 +25,10 @@ from consent.vault import Vault, VaultError
 SEALED_AT_ONCE, SEALED_BYTES_AT_ONCE = 200, 16 * 1024 * 1024
 
 
+class Erased(VaultError):
+    """Its customer has erased their space: nobody can read it any more."""
+
+
 class Kept(Protocol):
     """A row of a bill: delivered or held."""
 
@@ -56,7 +60,7 @@ def content_of(vault: Vault, session: Session, bill: Kept) -> bytes:
 
 
 def contents_of(vault: Vault, session: Session, bills: Collection[Kept]) -> dict[str, bytes]:
-    """The bytes of these bills, by their SHA-256. Raises VaultError, also where they were erased."""
+    """The bytes of these bills, by their SHA-256. Raises VaultError; Erased where their customer is gone."""
     found = {bill.sha256: bill.content for bill in bills if bill.content is not None}
     # by the name of today before that of older releases
     names = {
@@ -70,9 +74,11 @@ def contents_of(vault: Vault, session: Session, bills: Collection[Kept]) -> dict
     for name, sha256 in names.items():
         if name in boxes:
             found[sha256] = _opened(vault, session, sha256, boxes[name])
-    for sha256 in names.values():
-        if sha256 not in found:
-            raise VaultError(f"the original {sha256} is not there")
+    for bill in bills:
+        if bill.sha256 not in found:
+            if keys_of(session).key_of(bill.customer_id, KeyKind.PROFILE) is None:
+                raise Erased(f"the original {bill.sha256} was erased")
+            raise VaultError(f"the original {bill.sha256} is not there")
     for sha256, content in found.items():
         if hashlib.sha256(content).hexdigest() != sha256:
             raise VaultError(f"the original {sha256} is not what was delivered")
@@ -144,5 +150,5 @@ def _opened(vault: Vault, session: Session, sha256: str, box: bytes) -> bytes:
         return vault.open(f"original:{sha256}", box)
     opened = unseal(keys_of(session), box)
     if opened is None:
-        raise VaultError(f"the original {sha256} was erased")
+        raise Erased(f"the original {sha256} was erased")
     return opened

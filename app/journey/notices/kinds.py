@@ -41,6 +41,7 @@ class NoticeKind(enum.StrEnum):
     RECOVERY_OVER = "recovery_over"  #: it came to nothing
     RECOVERY_DONE = "recovery_done"
     SPACE_EXPORTED = "space_exported"  #: all of it, in one archive
+    ERASURE_ASKED = "erasure_asked"  #: all of it goes in some days
 
 
 #: told whatever its customer chose: that who signs in, pays or writes may be somebody else, or what they rely on
@@ -54,6 +55,7 @@ ALWAYS = frozenset(
         NoticeKind.PASSKEY_ADDED,
         NoticeKind.PASSKEY_REMOVED,
         NoticeKind.SPACE_EXPORTED,
+        NoticeKind.ERASURE_ASKED,
         NoticeKind.ADDRESS_ASKED,
         NoticeKind.ADDRESS_CHANGED,
         NoticeKind.CODES_MADE,

@@ -33,7 +33,11 @@ def send(task: Task) -> None:
     services, server = task.services, task.services.settings.mail_server
     with services.unit_of_work() as uow:
         task.hold(uow)
-        notice = uow.session.get_one(Notice, task.payload["notice_id"])
+        notice = uow.session.get(Notice, task.payload["notice_id"])
+        if notice is None:  # its customer has erased their space
+            task.finish(uow)
+            uow.commit()
+            return
         lock_customer(uow.session, notice.customer_id)  # from the first try on, nothing more is gathered for it
         if notice.state != NoticeState.WAITING:
             task.finish(uow)

@@ -44,6 +44,7 @@ from app.people.events import (
     AddressAsked,
     AddressChanged,
     CustomerStopped,
+    ErasureAsked,
     PasskeyAdded,
     PasskeyRemoved,
     RecoveryBegun,
@@ -434,6 +435,11 @@ def tell_recovery_done(task: Task) -> None:
     _tell_one(task, NoticeKind.RECOVERY_DONE)
 
 
+def tell_erasure_asked(task: Task) -> None:
+    """ErasureAsked."""
+    _tell_one(task, NoticeKind.ERASURE_ASKED)
+
+
 def tell_space_exported(task: Task) -> None:
     """SpaceExported."""
     _tell_one(task, NoticeKind.SPACE_EXPORTED)
@@ -628,6 +634,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
     NoticeKind.SPACE_EXPORTED: _whose_own(SpaceExported),
+    NoticeKind.ERASURE_ASKED: _whose_own(ErasureAsked),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
     NoticeKind.ADDRESS_CHANGED: _whose_address_changed,
     NoticeKind.CODES_MADE: _whose_own(RecoveryCodesMade),

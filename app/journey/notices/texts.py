@@ -636,6 +636,28 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             ),
         ),
     },
+    NoticeKind.ERASURE_ASKED: {
+        "en": Text(
+            "Your space is going to be erased",
+            (
+                "One of your passkeys asked for your space to be erased, for good, and everything is stopped. Nothing"
+                " is erased for at least three days. Until then whoever signs in with one of your passkeys can take it"
+                " back on the page Privacy.",
+                "If it was not you, sign in now and take it back, and remove under Security each passkey that you do"
+                " not know.",
+            ),
+        ),
+        "fr": Text(
+            "Votre espace va être effacé",
+            (
+                "Une de vos clés d’accès a demandé que votre espace soit effacé, définitivement, et tout est arrêté."
+                " Rien n’est effacé avant au moins trois jours. D’ici là, qui se connecte avec une de vos clés d’accès"
+                " peut revenir là-dessus sur la page Vie privée.",
+                "Si ce n’était pas vous, connectez-vous maintenant, revenez là-dessus, et supprimez sous Sécurité"
+                " chaque clé que vous ne connaissez pas.",
+            ),
+        ),
+    },
     NoticeKind.SPACE_EXPORTED: {
         "en": Text(
             "Your papers were taken along",

@@ -13,7 +13,7 @@ from app.audit.kinds import SOURCES, Kind
 from app.audit.proofs import proof
 from app.errors import Conflict, NotFound
 from app.journey.intake.models import DeliveredBill
-from app.journey.intake.originals import content_of
+from app.journey.intake.originals import Erased, content_of
 from app.journey.invoices.models import Invoice
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
 from app.journey.receipts.models import Receipt
@@ -90,7 +90,10 @@ def _of_payment(session: Session, payment_id: str) -> list[str]:
 
 
 def _with_document(services: Services, session: Session, bill: DeliveredBill, subjects: list[str]) -> dict[str, Any]:
-    content = content_of(services.vault, session, bill)
+    try:
+        content = content_of(services.vault, session, bill)
+    except Erased:
+        raise NotFound("bill") from None
     return _ready(services, session, subjects) | {
         "media_type": bill.media_type,
         "document": base64.b64encode(content).decode(),

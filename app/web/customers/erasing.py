@@ -17,7 +17,11 @@ def erasing() -> ResponseReturnValue:
     with services().reading() as uow:
         view = erasure_view(uow.session, customer_id=me().customer.id, now=uow.now)
     return render_template(
-        "customers/erase.html", view=view, years=settings.keep_payments_years, complaints=settings.complaints
+        "customers/erase.html",
+        view=view,
+        now=services().clock(),
+        years=settings.keep_payments_years,
+        complaints=settings.complaints,
     )
 
 

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("customer_id", sa.String(40), nullable=False),
         sa.Column("state", sa.String(10), nullable=False),
         sa.Column("asked_at", MOMENT, nullable=False),
+        sa.Column("not_before", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT, nullable=True),
         sa.Column("erased_at", MOMENT, nullable=True),
         sa.Column("profile_gone_at", MOMENT, nullable=True),
