@@ -10,20 +10,20 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.db import work
+from app.keys.customers import CustomerKeys
 from app.people.models import Customer
-from app.services import Services
 from consent.private import KeyMissing
 
 HEAD = f"{'handler':<32}{'ready':>8}{'leased':>8}{'waiting':>9}{'dead':>6}  oldest due"
 
 
-def check_customer_keys(services: Services) -> None:
+def check_customer_keys(engine: Engine, keys: CustomerKeys) -> None:
     """Raises KeyMissing where there are customers and no key at all: of another installation, or lost. Who went on
     would make new keys, and could never open what was sealed with the old ones. One that is away says nothing."""
     try:
-        with services.reading() as uow:
-            some = uow.session.scalar(select(Customer.id).where(Customer.mailbox_key.is_not(None)).limit(1))
-        is_empty = some is not None and services.customer_keys.is_empty()
+        with Session(engine.execution_options(read_only=True)) as session:
+            some = session.scalar(select(Customer.id).where(Customer.mailbox_key.is_not(None)).limit(1))
+        is_empty = some is not None and keys.is_empty()
     except DBAPIError:
         return
     if is_empty:

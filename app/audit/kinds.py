@@ -70,6 +70,14 @@ class Source:
         """The same as SQL, of the table ``fact``."""
         return " || '/' || ".join(f"fact.{name}" for name in self.key)
 
+    @property
+    def theirs(self) -> str:
+        """As SQL, which rows of the table are ``:customer``'s. Not of a company's facts."""
+        found = "customer_id = :customer"
+        for name, table in reversed(self.through):
+            found = f"{name} IN (SELECT id FROM {table} WHERE {found})"  # noqa: S608  # nosec B608  # our names
+        return found
+
 
 SOURCES = {
     Kind.BILLER_REGISTERED: Source(

@@ -22,9 +22,9 @@ def _serve(_: argparse.Namespace) -> int:
     from config.settings import ROOT, Settings
 
     settings = Settings.from_environ()
-    checked = machinery.services()
-    check_customer_keys(checked)
-    checked.engine.dispose()
+    engine = machinery.engine()
+    check_customer_keys(engine, machinery.customer_keys())
+    engine.dispose()
     machinery.gunicorn("wsgi:application", conf=ROOT / "config" / "gunicorn.conf.py", demo=settings.demo)
     return 0
 
@@ -40,7 +40,7 @@ def _worker(_: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     services = machinery.services()
-    check_customer_keys(services)
+    check_customer_keys(services.engine, services.customer_keys)
     if services.settings.mail_server is None:
         logging.getLogger("quittance.notices").warning("no e-mail is sent: QUITTANCE_SMTP_URL is not set")
     worker = Worker(services, Schedule(services))

@@ -59,8 +59,7 @@ def change(
         kept_as = f"customer:{customer_id}:address:{new_id('adr')}"
         vault.put(uow.session, kept_as, customer.email, now=uow.now, expires_at=uow.now + BEFORE_KEPT)
     customer.email_proven_at, customer.email_changed_at = None, uow.now
-    for name, value in mailboxes.of_address(uow.session, taken.data["email"]).items():
-        setattr(customer, name, value)
+    mailboxes.give(uow.session, customer, taken.data["email"])
     asked = uow.session.get(Sealed, safe_words.row_of_asked(customer_id))
     if asked is not None:
         uow.session.delete(asked)

@@ -32,6 +32,12 @@ def of_address(session: Session, address: str) -> dict[str, Any]:
     }
 
 
+def give(session: Session, customer: Customer, address: str) -> None:
+    """From now on this is their address."""
+    for name, value in of_address(session, address).items():
+        setattr(customer, name, value)
+
+
 def customers_with_address(session: Session, address: str) -> list[Customer]:
     """Whose address is exactly this one, the oldest space first."""
     same_mailbox = select(Customer).where(Customer.mailbox_key == key_of(session, address))

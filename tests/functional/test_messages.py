@@ -592,8 +592,7 @@ def others_with(journey: Journey, *emails: str) -> list[str]:
     made = [factories.make_customer(journey.services) for _ in emails]
     with journey.services.unit_of_work() as uow:
         for each, email in zip(made, emails, strict=True):
-            for name, value in mailboxes.of_address(uow.session, email).items():
-                setattr(uow.session.get_one(Customer, each.id), name, value)
+            mailboxes.give(uow.session, uow.session.get_one(Customer, each.id), email)
         uow.commit()
     return [each.id for each in made]
 

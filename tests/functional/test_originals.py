@@ -15,6 +15,7 @@ from app.journey.intake.service import Acknowledgement, ClientIdentity, deliver
 from app.journey.invoices.models import Invoice
 from app.services import Services
 from consent.vault import VaultError
+from tests.support import factories
 from tests.support.bills import SELLER_VAT, cii_bill, json_bill, pdf_bill, ubl_bill
 from tests.support.journey import Journey
 
@@ -169,3 +170,21 @@ def test_no_address_in_a_bill_is_fetched_or_made_a_link(journey: Journey, servic
 def test_a_bill_whose_file_is_gone_is_a_fault_of_ours_and_says_so(journey: Journey) -> None:
     with journey.services.reading() as uow, pytest.raises((VaultError, AppError)):
         originals.content_of(journey.services.vault, uow.session, DeliveredBill(sha256="0" * 64, content=None))
+
+
+def test_bytes_of_an_older_release_stay_for_whoever_else_has_them_delivered_or_held(journey: Journey) -> None:
+    content = files(journey)["json"][0]
+    put(journey, content, "application/json")
+    other = factories.make_customer(journey.services)
+    with journey.services.unit_of_work() as uow:
+        [bill] = uow.session.scalars(select(DeliveredBill)).all()
+        box = journey.services.vault.seal(f"original:{bill.sha256}", content)
+        uow.session.add(Original(name=bill.sha256, box=box, kept_at=uow.now))
+        same = ("biller_id", "client_id", "number", "currency", "amount_minor", "media_type", "sha256")
+        held = {name: getattr(bill, name) for name in same}
+        uow.session.add(HeldBill(**held, id="hld_x", customer_id=other.id, reasons=[], held_at=uow.now))
+        uow.session.flush()
+        originals.drop_of(uow.session, journey.customer.id)
+        assert uow.session.scalars(select(Original.name)).all() == [bill.sha256]
+        originals.drop_of(uow.session, other.id)
+        assert uow.session.scalars(select(Original.name)).all() == [bill.sha256]

@@ -5,17 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from sqlalchemy import BindParameter, bindparam, delete, select, text
+from sqlalchemy import BindParameter, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from app.db.events import EventRow
-from app.db.many import among
 from app.db.unit_of_work import UnitOfWork
 from app.journey.connections.events import ConnectionChanged
 from app.journey.connections.models import Connection
 from app.journey.erasure.holdings import HOLDINGS, UNPAID, Stays
 from app.journey.intake import originals
-from app.journey.intake.models import DeliveredBill, HeldBill, Original
 from consent.base import Base
 from consent.private import KeyKind, Private, emptied
 
@@ -25,7 +23,7 @@ _GONE = (Stays.WHILE_HERE, Stays.SHORT)
 def empty(uow: UnitOfWork, customer_id: str) -> None:
     """What goes at once: rows, and of rows that stay what tells who it was."""
     uow.session.flush()
-    _drop_originals(uow.session, customer_id)
+    originals.drop_of(uow.session, customer_id)
     _forget_references(uow.session, customer_id)
     for name, holding in HOLDINGS.items():
         for column, value in holding.first.items():
@@ -62,17 +60,6 @@ def _empty_private(session: Session, kind: KeyKind, customer_id: str) -> None:
             if isinstance(column.type, Private) and column.type.kind is kind and holding.stays not in _GONE:
                 nothing = emptied(column.type, customer_id, name="nothing")
                 _set(session, table.name, column.name, ":nothing", holding.whose, customer_id, nothing)
-
-
-def _drop_originals(session: Session, customer_id: str) -> None:
-    """The documents: by whose they are, and those of older releases, which have the name of their bytes alone, where
-    nobody else has the same."""
-    for table in (DeliveredBill, HeldBill):
-        hashes = session.scalars(select(table.sha256).where(table.customer_id == customer_id)).all()
-        names = {originals.name_of(customer_id, sha256) for sha256 in hashes}
-        others = select(table.sha256).where(among(session, table.sha256, hashes), table.customer_id != customer_id)
-        names |= set(hashes) - set(session.scalars(others))
-        session.execute(delete(Original).where(among(session, Original.name, names)))
 
 
 def _forget_references(session: Session, customer_id: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.journey.erasure.models import Erasure
 from app.journey.erasure.service import erasure_of, is_anything_to_prove, is_anything_under_way
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
@@ -42,11 +41,6 @@ def erasure_view(session: Session, *, customer_id: str, now: dt.datetime) -> Era
         refunds=_count(session, Refund.id, Refund.customer_id == customer_id, Refund.state.not_in(REFUND.final())),
         on_the_way=_count(session, Payment.id, Payment.customer_id == customer_id, Payment.state.not_in(OVER)),
     )
-
-
-def erased_customers(session: Session) -> int:
-    """How many spaces were erased."""
-    return _count(session, Erasure.id, Erasure.erased_at.is_not(None))
 
 
 def _count(session: Session, what: object, *conditions: object) -> int:

@@ -38,8 +38,7 @@ def seal_old(services: Services) -> int:
             originals.seal_with_theirs(services.vault, uow, customer_id)
             own_bills.seal_with_theirs(services.vault, uow, customer_id)
             customer = uow.session.get_one(Customer, customer_id, with_for_update=True)
-            for name, value in mailboxes.of_address(uow.session, customer.email).items():
-                setattr(customer, name, value)
+            mailboxes.give(uow.session, customer, customer.email)
             uow.commit()
         done += 1
     return done
@@ -68,10 +67,8 @@ def _seal_entries(services: Services, kind: Kind, customer_id: str) -> None:
     if source.key_kind is None:
         return
     table: Table = Base.metadata.tables[LogEntry.__tablename__]
-    theirs = "customer_id = :customer"
-    for name, owner in reversed(source.through):
-        theirs = f"{name} IN (SELECT id FROM {owner} WHERE {theirs})"  # noqa: S608  # nosec B608  # our names
-    of_kind = f"kind = '{kind.value}' AND subject IN (SELECT {source.subject} FROM {source.table} fact WHERE {theirs})"  # noqa: S608  # nosec B608  # our names
+    facts = f"SELECT {source.subject} FROM {source.table} fact WHERE {source.theirs}"  # noqa: S608  # nosec B608  # our names
+    of_kind = f"kind = '{kind.value}' AND subject IN ({facts})"
     for session, rows in _pages(services, table, of_kind, customer_id):
         for row in rows:
             if row["opening"] is None or row["salt"] is None:

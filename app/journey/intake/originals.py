@@ -129,15 +129,30 @@ def _some_in_clear(session: Session, table: type[DeliveredBill | HeldBill]) -> l
 def seal_with_theirs(vault: Vault, uow: UnitOfWork, customer_id: str) -> None:
     """Seal with this customer's own key what older releases sealed with the installation's. What others have the same
     bytes of stays for them as well."""
+    hashes, alone = _hashes_of(uow.session, customer_id)
+    rows = uow.session.execute(
+        select(Original.name, Original.box).where(among(uow.session, Original.name, hashes))
+    ).all()
+    keep(uow, {(customer_id, row.name): vault.open(f"original:{row.name}", row.box) for row in rows})
+    uow.session.execute(delete(Original).where(among(uow.session, Original.name, alone)))
+
+
+def drop_of(session: Session, customer_id: str) -> None:
+    """All of this customer's, also those of older releases, but for bytes of these that others have as well."""
+    hashes, alone = _hashes_of(session, customer_id)
+    names = {name_of(customer_id, sha256) for sha256 in hashes} | alone
+    session.execute(delete(Original).where(among(session, Original.name, names)))
+
+
+def _hashes_of(session: Session, customer_id: str) -> tuple[set[str], set[str]]:
+    """Of this customer's bills, delivered and held; and those of which nobody else has a bill."""
+    hashes, of_others = set[str](), set[str]()
     for table in (DeliveredBill, HeldBill):
-        hashes = uow.session.scalars(select(table.sha256).where(table.customer_id == customer_id)).all()
-        rows = uow.session.execute(
-            select(Original.name, Original.box).where(among(uow.session, Original.name, set(hashes)))
-        ).all()
-        keep(uow, {(customer_id, row.name): vault.open(f"original:{row.name}", row.box) for row in rows})
-        others = select(table.sha256).where(among(uow.session, table.sha256, hashes), table.customer_id != customer_id)
-        alone = {row.name for row in rows} - set(uow.session.scalars(others))
-        uow.session.execute(delete(Original).where(among(uow.session, Original.name, alone)))
+        hashes.update(session.scalars(select(table.sha256).where(table.customer_id == customer_id)))
+    for table in (DeliveredBill, HeldBill):
+        others = select(table.sha256).where(among(session, table.sha256, hashes), table.customer_id != customer_id)
+        of_others.update(session.scalars(others))
+    return hashes, hashes - of_others
 
 
 def name_of(customer_id: str, sha256: str) -> str:

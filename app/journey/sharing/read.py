@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.errors import NotFound
 from app.journey.answers.models import BillAnswer
@@ -198,16 +199,28 @@ def _bills(session: Session, customer_id: str, biller_id: str) -> _Items:
     return _Items(since, count, items)
 
 
-def _payments(session: Session, customer_id: str, biller_id: str) -> _Items:
-    of_both = (Payment.invoice_id.in_(_bills_of(customer_id, biller_id)), Payment.biller_id == biller_id)
-    since, count = session.execute(select(func.min(Payment.created_at), func.count()).where(*of_both)).one()
-    rows = session.execute(
-        select(Payment, Invoice.number)
-        .join(Invoice, Invoice.id == Payment.invoice_id)
+def _of_bills(
+    session: Session,
+    customer_id: str,
+    biller_id: str,
+    table: type[Payment | BillAnswer | Plan],
+    at: InstrumentedAttribute[dt.datetime],
+) -> tuple[dt.datetime | None, int, Sequence[Any]]:
+    """Since when there are rows about these bills, how many, and the last ones, each with the number of its bill."""
+    of_both = (table.invoice_id.in_(_bills_of(customer_id, biller_id)), table.biller_id == biller_id)
+    since, count = session.execute(select(func.min(at), func.count()).where(*of_both)).one()
+    last = (
+        select(table, Invoice.number)
+        .join(Invoice, Invoice.id == table.invoice_id)
         .where(*of_both)
-        .order_by(Payment.id.desc())
+        .order_by(table.id.desc())
         .limit(ITEMS_MOST)
     )
+    return since, count, session.execute(last).all()
+
+
+def _payments(session: Session, customer_id: str, biller_id: str) -> _Items:
+    since, count, rows = _of_bills(session, customer_id, biller_id, Payment, Payment.created_at)
     items = tuple(
         Item(
             number=number,
@@ -224,15 +237,7 @@ def _payments(session: Session, customer_id: str, biller_id: str) -> _Items:
 
 
 def _answers(session: Session, customer_id: str, biller_id: str) -> _Items:
-    of_both = (BillAnswer.invoice_id.in_(_bills_of(customer_id, biller_id)), BillAnswer.biller_id == biller_id)
-    since, count = session.execute(select(func.min(BillAnswer.said_at), func.count()).where(*of_both)).one()
-    rows = session.execute(
-        select(BillAnswer, Invoice.number)
-        .join(Invoice, Invoice.id == BillAnswer.invoice_id)
-        .where(*of_both)
-        .order_by(BillAnswer.id.desc())
-        .limit(ITEMS_MOST)
-    )
+    since, count, rows = _of_bills(session, customer_id, biller_id, BillAnswer, BillAnswer.said_at)
     items = tuple(
         Item(
             number=number,
@@ -250,15 +255,7 @@ def _answers(session: Session, customer_id: str, biller_id: str) -> _Items:
 
 
 def _plans(session: Session, customer_id: str, biller_id: str) -> _Items:
-    of_both = (Plan.invoice_id.in_(_bills_of(customer_id, biller_id)), Plan.biller_id == biller_id)
-    since, count = session.execute(select(func.min(Plan.made_at), func.count()).where(*of_both)).one()
-    rows = session.execute(
-        select(Plan, Invoice.number)
-        .join(Invoice, Invoice.id == Plan.invoice_id)
-        .where(*of_both)
-        .order_by(Plan.id.desc())
-        .limit(ITEMS_MOST)
-    )
+    since, count, rows = _of_bills(session, customer_id, biller_id, Plan, Plan.made_at)
     items = tuple(
         Item(
             number=number,
