@@ -96,7 +96,7 @@ def test_no_page_has_a_barrier_or_is_heavy(
     screen = Screen(cast("World", site), context.new_page())
     asked: list[Request] = []
     kept: dict[str, int] = {}  # what each page loads, and the browser keeps
-    screen.page.on("requestfinished", lambda request: asked.append(request))  # noqa: PLW0108
+    screen.page.on("requestfinished", lambda request: asked.append(request))
     screen.open(f"/language/{language}?next=/help")
     for path in paths:
         asked.clear()
