@@ -19,15 +19,17 @@ from app.journey.connections.models import Connection
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
 from app.journey.notices.models import Notice
+from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
-from app.people.models import Biller, Customer
+from app.people.models import Biller, Customer, PayeeAccount
 from app.services import Services, utc_now
 from consent.base import Base, hash_of
 from consent.private import owning
 from tests.support import factories
 
 YEARS, COMPANIES = 10, 30
+IBAN = "FR1420041010050500013M02606"
 #: "compagnie" begins ten of them
 NAMES = (
     *(
@@ -44,6 +46,8 @@ NAMES = (
     *(f"Compagnie {name}" for name in ("des Eaux", "du Gaz", "du Bois", "des Bacs", "du Rail", "des Ports", "du Thé")),
     *(f"Compagnie {name}" for name in ("des Docks", "des Salines", "du Câble")),
 )
+OF_COMPANIES = (Biller, PayeeAccount)
+OF_CUSTOMERS = (Outlook, Payday, Connection, Invoice, Decision, Payment, Receipt, Notice)
 #: every list, each in the ways in which it can be had, and two bills
 LISTS = (
     *(
@@ -53,6 +57,8 @@ LISTS = (
     ),
     "/bills?show=paid&page=32",
     "/receipts",
+    "/receipts?year=2020",
+    "/receipts?page=18",
     "/money",
     "/calendar",
     "/companies",
@@ -66,8 +72,8 @@ LISTS = (
     "/privacy/erase",
     "/security",
     "/stop",
-    "/bills/inv_a0000119",
-    "/bills/inv_a0000118",
+    "/bills/inv_a0119000",
+    "/bills/inv_a0119001",
 )
 
 
@@ -76,7 +82,8 @@ def fill(services: Services) -> Customer:
     customer = factories.make_customer(services)
     stranger = factories.make_customer(services, name="Nele")
     rows: dict[type[Base], list[Mapping[str, Any]]] = {
-        each: [] for each in (Biller, Connection, Invoice, Decision, Payment, Receipt, Notice)
+        each: []
+        for each in (Biller, PayeeAccount, Outlook, Payday, Connection, Invoice, Decision, Payment, Receipt, Notice)
     }
     now = utc_now()
     newest = now.year * 12 + now.month - 2  # the month that is over
@@ -84,6 +91,12 @@ def fill(services: Services) -> Customer:
         name = NAMES[company]
         biller = {"id": f"blr_{company}", "name": name, "name_key": name, "country": "FR", "state": "vetted"}
         rows[Biller].append({**biller, "vetted_since": now, "sequence": 0, "created_at": now})
+        rows[PayeeAccount].append(
+            {
+                "id": f"acc_{company}", "biller_id": f"blr_{company}", "iban": IBAN, "holder": name,
+                "state": "approved", "active_from": now, "sequence": 0, "created_at": now,
+            }
+        )  # fmt: skip
         rows[Connection].append(
             {
                 "id": f"cnn_{company}", "customer_id": customer.id, "biller_id": f"blr_{company}",
@@ -97,12 +110,22 @@ def fill(services: Services) -> Customer:
                 _add(
                     rows,
                     to,
-                    f"{whose}{company:03}{month:04}",
+                    f"{whose}{YEARS * 12 - 1 - month:04}{company:03}",
                     name=name,
                     company=company,
                     month=newest - month,
                     is_paid=is_paid,
                 )
+    of_customer = {"customer_id": customer.id, "currency": "EUR"}
+    rows[Outlook].append(
+        {**of_customer, "balance_minor": 240_000, "balance_on": now.date(), "floor_minor": 20_000, "updated_at": now}
+    )
+    rows[Payday].append(
+        {
+            "id": "pdy_1", "customer_id": customer.id, "name": "Salaire", "amount_minor": 265_000, "every": "month",
+            "next_on": now.date() + dt.timedelta(days=9), "created_at": now,
+        }
+    )  # fmt: skip
     with _without_references(services.engine) as connection:
         for table, made in rows.items():
             connection.execute(insert(table), [owning(table, row) for row in made])
@@ -123,7 +146,7 @@ def _add(
     at = dt.datetime.combine(day, dt.time(9), dt.UTC)
     minor = (company * 7 + 2) * 421 + month % 12 * 53
     whose = {"customer_id": to.id, "currency": "EUR", "amount_minor": minor}
-    payee = {"payee_name": name, "payee_iban": "FR1420041010050500013M02606", "reference": f"RF18 5390 {key[1:]}"}
+    payee = {"payee_name": name, "payee_iban": IBAN, "reference": f"RF18 5390 {key[1:]}"}
     lines = [
         {"description": text, "quantity": "21 m³", "amount_minor": minor // 3, "vat_rate": "20"}
         for text in ("Consommation d’énergie, heures pleines", "Abonnement mensuel", f"Relevé du compteur {key}")
