@@ -38,6 +38,8 @@ PLAIN = ["/bills", *(path for path in LISTS if "?" not in path and "_" not in pa
 #: where much stands; for the pictures all of them
 LONG = ("/bills?show=all&sort=mine", "/receipts", "/money", "/companies", "/messages", "/search?q=e")
 MANY = [*LISTS, *SEARCHES] if PICTURES else LONG
+#: on which a bill need not be dragged out of sight
+TALL = (1180, 2400)
 DRESSES: tuple[tuple[Language, Theme, tuple[int, int]], ...] = (("en", "light", DESKTOP), ("fr", "dark", PHONE))
 
 
@@ -85,15 +87,7 @@ def test_no_page_has_a_barrier_or_is_heavy(
     theme: Theme,
     size: tuple[int, int],
 ) -> None:
-    context = chromium.new_context(
-        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, locale=LOCALES[language]
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    # a cookie of such a name may name no domain
-    context.add_cookies(
-        [{"name": site.cookie, "value": site.tokens[whose], "url": site.url.replace("http:", "https:"), "secure": True}]
-    )
-    screen = Screen(cast("World", site), context.new_page())
+    screen = _screen(chromium, site, whose, language=language, theme=theme, size=size)
     asked: list[Request] = []
     kept: dict[str, int] = {}  # what each page loads, and the browser keeps
     screen.page.on("requestfinished", lambda request: asked.append(request))
@@ -109,5 +103,38 @@ def test_no_page_has_a_barrier_or_is_heavy(
         carried = {each.url: each.sizes()["responseBodySize"] for each in asked if "/static/fonts/" not in each.url}
         kept |= {url: length for url, length in carried.items() if "/static/" in url and length}
         assert sum((carried | kept).values()) <= PAGE_MOST, (path, carried, kept)
-    context.close()
+    screen.page.context.close()
     assert screen.troubles == []
+
+
+def test_a_bill_is_dragged_to_where_another_stands(chromium: Browser, site: Site) -> None:
+    screen = _screen(chromium, site, "ten-years", size=TALL)
+    screen.open("/bills?show=to-pay&sort=mine")
+    cards = screen.page.locator("li.card")
+    before = [cards.nth(n).get_attribute("id") for n in range(5)]
+    cards.nth(3).locator(".grip").drag_to(cards.nth(1))
+    screen.at(f"/bills[?]show=to-pay&sort=mine#{before[3]}")
+    first, second, third, fourth, fifth = before
+    assert [cards.nth(n).get_attribute("id") for n in range(5)] == [first, fourth, second, third, fifth]
+    screen.page.context.close()
+    assert screen.troubles == []
+
+
+def _screen(
+    chromium: Browser,
+    site: Site,
+    whose: str,
+    *,
+    language: Language = "en",
+    theme: Theme = "light",
+    size: tuple[int, int] = DESKTOP,
+) -> Screen:
+    """A browser in which this customer is signed in."""
+    context = chromium.new_context(
+        viewport={"width": size[0], "height": size[1]}, color_scheme=theme, locale=LOCALES[language]
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    # a cookie of such a name may name no domain, and comes from an address that is protected
+    address = site.url.replace("http:", "https:")
+    context.add_cookies([{"name": site.cookie, "value": site.tokens[whose], "url": address, "secure": True}])
+    return Screen(cast("World", site), context.new_page())
