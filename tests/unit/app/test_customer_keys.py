@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -78,7 +79,7 @@ def test_thousands_are_opened_as_each_by_itself(engine: Engine) -> None:
     keys = keys_behind(engine.dialect)
     lines, note = PrivateJSON(KeyKind.PROFILE, gone=list), PrivateText(KeyKind.PROFILE)
 
-    def kept(column: Private, value: object) -> str:
+    def kept(column: Private, value: Any) -> str:
         return str(column.process_bind_param(owned(value, "cus_1"), engine.dialect))
 
     of_rows = [kept(note, "Énergie"), f'"{kept(lines, [{"description": "eau"}])}"', None, "in clear", '[{"a": 1}]', ""]

@@ -209,7 +209,6 @@ class _Terms:
         return late_fee.named(
             _money(amount, payable.currency),
             late_fee.day_after(self._until(penalty, issued_on)),
-            payable=payable,
             issued_on=issued_on,
             due_on=due_on,
         )

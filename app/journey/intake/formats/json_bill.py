@@ -152,8 +152,8 @@ def _late_fee(found: Mapping[str, Any], payable: Money, kind: BillKind) -> LateF
         raise BillRefused("value-refused", f"{whose} is paid late by nobody: leave the fee out.", element="/late_fee")
     said = found["late_fee"]
     fee = checks.json_amount(said["amount"], payable.currency, element="/late_fee/amount")
-    if not 0 < fee.minor <= payable.minor:
-        detail = "The fee must be more than nothing, and not more than the amount of the bill."
+    if fee.minor <= 0:
+        detail = "The fee must be more than nothing. That of a small bill may be more than the bill."
         raise BillRefused("amounts-do-not-add-up", detail, element="/late_fee/amount")
     return LateFee(starts_on=_starts_on(found, said), amount=fee)
 

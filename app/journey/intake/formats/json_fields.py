@@ -288,7 +288,7 @@ class LateFeeSchema(_Strict):
 
     amount = _Text(
         _exact(text.QUOTE_MAX),
-        "In the currency of the bill: more than nothing, and not more than the amount of the bill.",
+        "In the currency of the bill: more than nothing. That of a small bill may be more than the bill.",
         required=True,
         pattern=_AMOUNT_PATTERN,
         example="5.00",

@@ -13,12 +13,10 @@ from app.journey.intake.bill import LateFee
 from connectors.money import Money
 
 
-def named(
-    amount: Money, starts_on: dt.date | None, *, payable: Money, issued_on: dt.date, due_on: dt.date | None
-) -> LateFee | None:
-    """The fee, as our JSON would have it: more than nothing, not more than the bill, owed on a day after the due one.
+def named(amount: Money, starts_on: dt.date | None, *, issued_on: dt.date, due_on: dt.date | None) -> LateFee | None:
+    """The fee, as our JSON would have it: more than nothing, owed on a day after the due one.
     None: no bill is refused for a fee that we do not show."""
-    if starts_on is None or starts_on <= (due_on or issued_on) or not 0 < amount.minor <= payable.minor:
+    if starts_on is None or starts_on <= (due_on or issued_on) or amount.minor <= 0:
         return None
     return LateFee(starts_on=starts_on, amount=amount)
 

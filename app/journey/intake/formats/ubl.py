@@ -259,7 +259,7 @@ def _late_fee(
         return None
     amount = _money(required(with_fee[0], "cbc:PenaltyAmount"), payable.currency)
     starts_on = _late_from(with_fee[0], due_on)
-    return late_fee.named(amount, starts_on, payable=payable, issued_on=issued_on, due_on=due_on)
+    return late_fee.named(amount, starts_on, issued_on=issued_on, due_on=due_on)
 
 
 def _has_rate(terms: xml.Node) -> bool:

@@ -121,10 +121,10 @@ def test_a_late_fee_begins_after_the_due_day(changes: dict[str, Any], starts_on:
     assert reader.read(json_bill(**changes)).late_fee == LateFee(starts_on=starts_on, amount=Money(500, "EUR"))
 
 
-def test_a_late_fee_may_be_as_much_as_the_bill_and_no_bill_needs_one() -> None:
-    found = reader.read(json_bill(late_fee={"amount": "84.20"})).late_fee
+def test_a_late_fee_may_be_more_than_the_bill_and_no_bill_needs_one() -> None:
+    found = reader.read(json_bill(late_fee={"amount": "400.00"})).late_fee
     assert found is not None
-    assert found.amount == Money(8420, "EUR")
+    assert found.amount == Money(40000, "EUR")
     assert reader.read(json_bill()).late_fee is None
 
 
@@ -213,10 +213,7 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"late_fee": {"amount": "5.00", "from": "2026-12-01"}}, "date-refused", "/late_fee/from"),  # the due day
     ({"late_fee": {"amount": "5.00"}, "due_on": None}, "element-missing", "/late_fee/from"),
     ({"late_fee": {"amount": "5.00", "from": "2026-11-01"}, "due_on": None}, "date-refused", "/late_fee/from"),
-    *(
-        ({"late_fee": {"amount": amount}}, "amounts-do-not-add-up", "/late_fee/amount")
-        for amount in ("0.00", "84.21", "999.00")
-    ),
+    ({"late_fee": {"amount": "0.00"}}, "amounts-do-not-add-up", "/late_fee/amount"),
     ({"late_fee": {"amount": "5.00"}, "kind": "credit_note", "corrects": "1"}, "value-refused", "/late_fee"),
     ({"late_fee": {"amount": "5.00"}, "means": "direct_debit", "payee": None}, "value-refused", "/late_fee"),
     ({"late_fee": {"amount": "5.00"}, "means": "card", "payee": None}, "value-refused", "/late_fee"),
