@@ -46,12 +46,17 @@ def in_order() -> ColumnElement[bool]:
 
 
 def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
-    """In a query: as their customer ordered them, then those that came since, by their day; what has no place in the
-    order stands behind it."""
+    """In a query: as their customer ordered them, then those that came since; what has no place in the order stands
+    behind it."""
+    return case((in_order(), 0), else_=1), case((in_order(), _RANK), else_=None).nulls_last()
+
+
+def by_day(over: ColumnElement[bool]) -> tuple[SQLColumnExpression[Any], ...]:
+    """In a query: what is still to come by its day, and of what is over the newest first. A bill without any day stands
+    behind those that have one."""
     return (
-        case((in_order(), 0), else_=1),
-        case((in_order(), _RANK), else_=None).nulls_last(),
-        DAY,
+        case((over, None), else_=DAY).nulls_last(),
+        case((over, DAY), else_=None).desc().nulls_last(),
         Invoice.id,
     )
 

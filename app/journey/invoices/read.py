@@ -23,7 +23,7 @@ from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
 from app.journey.invoices.discounts import DiscountView, discounts_on
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.ordering import DAY, Sort, by_rank, in_order, is_in_order
+from app.journey.invoices.ordering import DAY, Sort, by_day, by_rank, in_order, is_in_order
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people import names
@@ -219,7 +219,7 @@ def invoices_of(
     page: int = 1,
 ) -> list[InvoiceView]:
     """A page of a customer's bills, at most INBOX_MOST: what is to pay first, by the day or as ``sort`` says; what its
-    customer has set aside next; then the others.
+    customer has set aside next; then the others, by the day the newest first.
 
     What is not paid here stands among the first until its day is over: nobody tells when it was paid. By the day those
     of a muted biller stand behind the others of their kind; none is left out. Without what is set aside: without such
@@ -235,18 +235,18 @@ def invoices_of(
     muted = muted_billers(session, customer_id=customer_id)
     first = (page - 1) * INBOX_MOST
     if sort is Sort.COMPANY:
-        ids = _by_company(session, wanted, still_open)[first : first + INBOX_MOST]
+        ids = _by_company(session, wanted, still_open, over)[first : first + INBOX_MOST]
         return invoices_named(session, ids, customer_id=customer_id, today=today, now=now)
     order: dict[Sort, tuple[SQLColumnExpression[Any], ...]] = {
-        Sort.DUE: (case((Invoice.biller_id.in_(muted), 1), else_=0), DAY, Invoice.id),
-        Sort.AMOUNT: (Invoice.currency, _figure().desc(), DAY, Invoice.id),
+        Sort.DUE: (case((Invoice.biller_id.in_(muted), 1), else_=0),),
+        Sort.AMOUNT: (Invoice.currency, _figure().desc()),
         Sort.MINE: by_rank(),
     }
     rows = session.execute(
         _select()
         .add_columns(is_bill_stopped(now))
         .where(wanted)
-        .order_by(still_open, *order[sort])
+        .order_by(still_open, *order[sort], *by_day(over))
         .limit(INBOX_MOST)
         .offset(first)
     ).all()
@@ -276,14 +276,17 @@ def places_of(session: Session, bills: Sequence[InvoiceView], *, customer_id: st
     }
 
 
-def _by_company(session: Session, wanted: ColumnElement[bool], still_open: ColumnElement[int]) -> list[str]:
+def _by_company(
+    session: Session, wanted: ColumnElement[bool], still_open: ColumnElement[int], over: ColumnElement[bool]
+) -> list[str]:
     """The ids of all of them. Sorted here: no two databases sort names alike, and none as people do."""
     rows = session.execute(
-        select(Invoice.id, func.coalesce(Biller.name, Invoice.payee_name), still_open, DAY)
+        select(Invoice.id, func.coalesce(Biller.name, Invoice.payee_name), still_open)
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .where(wanted)
+        .order_by(*by_day(over))
     ).all()
-    return [row[0] for row in sorted(rows, key=lambda row: (row[2], names.words(row[1]), row[3], row[0]))]
+    return [row[0] for row in sorted(rows, key=lambda row: (row[2], names.words(row[1])))]
 
 
 def _figure() -> ColumnElement[int]:

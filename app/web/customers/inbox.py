@@ -160,6 +160,7 @@ def inbox() -> ResponseReturnValue:
         set_aside_count=total.set_aside + own_total.set_aside,
         held_back_count=total.held_back,
         more_url=inbox_url(show, sort, page=page + 1) if len(bills) == INBOX_MOST else None,
+        before_url=inbox_url(show, sort, page=page - 1 if page > 2 else None) if page > 1 else None,
     )
 
 

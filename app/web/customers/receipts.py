@@ -50,6 +50,7 @@ def receipts() -> ResponseReturnValue:
         year=year,
         years=years if len(years) > 1 else [],
         more_url=url_for("customers.receipts", year=year, page=page + 1) if is_full else None,
+        before_url=url_for("customers.receipts", year=year, page=page - 1) if page > 1 else None,
     )
 
 

@@ -68,6 +68,7 @@ def search() -> ResponseReturnValue:
         scheduled=scheduled,
         not_known=unknown,
         more_url=url_for("customers.search", q=typed, page=page + 1) if found.has_more else None,
+        before_url=url_for("customers.search", q=typed, page=page - 1) if page > 1 else None,
     )
 
 
