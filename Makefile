@@ -92,7 +92,7 @@ bench: $(VENV)/.installed-for-tests ## measure, as ratios in one run
 	@$(BIN)/python -m tests.bench.read_bills
 	@$(BIN)/python -m tests.bench.delivery_bulk
 	@$(BIN)/python -m tests.bench.match_one
-	@$(BIN)/python -m tests.bench.search
+	@$(BIN)/python -m tests.bench.space
 	@$(BIN)/python -m tests.bench.plan_bills
 	@$(BIN)/python -m tests.bench.check $(ARGS)
 

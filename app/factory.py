@@ -6,7 +6,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from app.services import Services
-from app.web import banks, billers, customers, headers, operators
+from app.web import banks, billers, compression, customers, headers, operators
 from app.web.context import EXTENSION
 
 #: no door takes more than this; the billers' door names its own limit for bills below it
@@ -24,6 +24,7 @@ def create_app(services: Services) -> Flask:
         hops = services.settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     headers.register(app)
+    compression.register(app)
     for door in (operators, billers, banks, customers):
         door.register(app)
     return app

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from app.garbage import keep_what_is_loaded
 from config.settings import Settings
 
 _settings = Settings.from_environ()
@@ -38,6 +39,11 @@ forwarded_allow_ips = "127.0.0.1"  # only a proxy on this machine may say that t
 accesslog = None  # addresses of pages hold the ids of bills and payments
 errorlog = "-"
 loglevel = "info"
+
+
+def pre_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
+    """Before, so that what the workers share is not copied by being looked at."""
+    keep_what_is_loaded()
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001

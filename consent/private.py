@@ -20,12 +20,25 @@ import functools
 import json
 import secrets
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, TypeVar, cast
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import JSON, BindParameter, Engine, LargeBinary, String, Text, TypeDecorator, bindparam, event, inspect
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Engine,
+    LargeBinary,
+    String,
+    Text,
+    TypeDecorator,
+    bindparam,
+    event,
+    inspect,
+)
+from sqlalchemy import cast as cast_in_sql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapper, Session
 
@@ -33,6 +46,7 @@ from consent.base import Base
 
 T = TypeVar("T", str, bytes, list[Any], dict[str, Any])
 _MARK = "~1:"
+_MARK_IN_JSON = f'"{_MARK}'
 _NONCE = 12
 
 
@@ -156,6 +170,40 @@ def opened(keys: CustomersKeys, stored: bytes | str | None) -> bytes | None:
         return _open(keys, head, binascii.a2b_base64(box))
     except binascii.Error as error:
         raise KeyMissing("what is sealed was cut") from error
+
+
+def as_stored(column: Any) -> ColumnElement[str]:
+    """What a private column of text or JSON keeps, as it stands there, for ``open_all``."""
+    return cast_in_sql(column, Text)
+
+
+def open_all(keys: CustomersKeys, stored: Iterable[str | None]) -> list[str | None]:
+    """The texts of thousands of rows, as ``as_stored`` gives them, each as its column would read it but JSON, which
+    stays a text. None: nothing, or erased. Raises KeyMissing.
+
+    A column opens each value by itself, which takes three times as long.
+    """
+    found: list[str | None] = []
+    customers: dict[str, tuple[AESGCM | None, bytes]] = {}
+    for value in stored:
+        sealed = value[1:-1] if value is not None and value.startswith(_MARK_IN_JSON) else value
+        if sealed is None or not sealed.startswith(_MARK):
+            found.append(sealed)
+            continue
+        head, _, box = sealed.rpartition(":")
+        if head not in customers:
+            customer_id, kind = _read(head)
+            customers[head] = keys.key_of(customer_id, kind), _bound_to(customer_id, kind, "")
+        key, bound_to = customers[head]
+        if key is None or not box:
+            found.append(None)
+            continue
+        try:
+            raw = binascii.a2b_base64(box)
+            found.append(key.decrypt(raw[:_NONCE], raw[_NONCE:], bound_to).decode())
+        except (InvalidTag, ValueError) as error:
+            raise KeyMissing(f"what is sealed ({head}) does not open with the key that is there") from error
+    return found
 
 
 def _as_text(sealed: bytes) -> str:

@@ -183,6 +183,8 @@ SOURCES = {
             "discount_minor",
             "discount_until",
             "later_discounts",
+            "late_fee_minor",
+            "late_fee_from",
             "issued_on",
             "due_on",
             "expires_on",
@@ -196,7 +198,7 @@ SOURCES = {
             "terms",
             "opened_at",
         ),
-        added={"later_discounts": []},
+        added={"later_discounts": [], "late_fee_minor": 0, "late_fee_from": None},
         only="bill_id IS NOT NULL",  # a bill that its customer added may be removed, and leaves nothing
         key_kind=KeyKind.PROFILE,
     ),

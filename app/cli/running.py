@@ -30,10 +30,10 @@ def _serve(_: argparse.Namespace) -> int:
 
 
 def _worker(_: argparse.Namespace) -> int:
-    import gc
     import logging
     import signal
 
+    from app.garbage import keep_what_is_loaded
     from app.operations import check_customer_keys
     from app.schedule import Schedule
     from app.worker import Worker
@@ -46,7 +46,7 @@ def _worker(_: argparse.Namespace) -> int:
     worker = Worker(services, Schedule(services))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: worker.stop())
-    gc.freeze()  # what was loaded stays: many bills at once had all of it searched for garbage again and again
+    keep_what_is_loaded()
     worker.run()
     services.engine.dispose()
     return 0

@@ -74,6 +74,8 @@ class DemoBill:
     terms: str
     #: days and percent of each discount for paying early, the earliest first
     early: tuple[tuple[int, str], ...] = ()
+    #: what being late costs from the day after the due day on
+    late_fee: str | None = None
     exempt_because: str | None = None
 
     @property
@@ -187,9 +189,11 @@ def _internet(today: dt.date) -> DemoBill:
         ),
         media_type=JSON,
         order_reference="CDE-118204-1",
-        note=f"2 % de moins en cas de paiement au plus tard le {issued + dt.timedelta(days=12):%d/%m/%Y}.",
+        note=f"2 % de moins en cas de paiement au plus tard le {issued + dt.timedelta(days=12):%d/%m/%Y}."
+        " Frais de retard : 5,00 € après l’échéance.",
         terms="",
         early=((12, "2.00"),),
+        late_fee="5.00",
     )
 
 
@@ -306,7 +310,8 @@ def _sim(today: dt.date) -> DemoBill:
             ),
         ),
         order_reference="CDE-118977-2",
-        terms="Payable à 20 jours, sans escompte.",
+        terms="Payable à 20 jours, sans escompte. Frais de retard : 5,00 € après l’échéance.",
+        late_fee="5.00",
     )
 
 
@@ -411,6 +416,8 @@ def _json(bill: DemoBill, to: str) -> bytes:
         document["early_payment"] = {"until": until.isoformat(), "discount": str(discount)}
     elif bill.discounts:
         document["discounts"] = [{"until": day.isoformat(), "amount": str(amount)} for day, amount in bill.discounts]
+    if bill.late_fee:
+        document["late_fee"] = {"amount": bill.late_fee}  # from the day after the due day
     return json.dumps(document, ensure_ascii=False, indent=2).encode()
 
 
@@ -423,7 +430,10 @@ def _ubl(bill: DemoBill, to: str) -> bytes:
     _seller(_below(root, "AccountingSupplierParty", "Party"), bill.company)
     _buyer(_below(root, "AccountingCustomerParty", "Party"), bill, to)
     _means(_below(root, "PaymentMeans"), bill)
-    _put(_below(root, "PaymentTerms"), "Note", _terms(bill))
+    terms = _below(root, "PaymentTerms")
+    _put(terms, "Note", _terms(bill))
+    if bill.late_fee:
+        _amount(terms, "PenaltyAmount", Decimal(bill.late_fee), bill.company.currency)
     _tax_total(_below(root, "TaxTotal"), bill)
     _totals(_below(root, "LegalMonetaryTotal"), bill)
     for index, item in enumerate(bill.items, start=1):

@@ -225,6 +225,37 @@ function narrow(field) {
 
 for (const field of document.querySelectorAll("[data-finds]")) narrow(field);
 
+// ------------------------------------------------------------------------------------------------ one's own order
+
+/** A bill can be dragged to where another stands, beside the buttons that move it by one. */
+function draggable(grip, among) {
+  const card = grip.closest("li");
+  grip.hidden = false;
+  grip.addEventListener("dragstart", (event) => {
+    event.dataTransfer.setData("text/plain", card.id); // without any nothing is dragged
+    event.dataTransfer.setDragImage(card, 20, 20);
+    event.dataTransfer.effectAllowed = "move";
+    among.dragged = grip.closest("form");
+  });
+  grip.addEventListener("dragend", () => delete among.dragged);
+  card.addEventListener("dragover", (event) => {
+    if (!among.dragged || card.contains(among.dragged)) return;
+    event.preventDefault();
+    card.classList.add("onto");
+  });
+  for (const over of ["dragleave", "drop"]) card.addEventListener(over, () => card.classList.remove("onto"));
+  card.addEventListener("drop", (event) => {
+    if (!among.dragged) return;
+    event.preventDefault();
+    const onto = Object.assign(document.createElement("input"), { type: "hidden", name: "onto", value: card.id });
+    among.dragged.append(onto);
+    among.dragged.submit();
+  });
+}
+
+const order = {};
+for (const grip of document.querySelectorAll(".grip")) draggable(grip, order);
+
 // ------------------------------------------------------------------------------------------------ printing
 
 for (const button of document.querySelectorAll("[data-print]")) {

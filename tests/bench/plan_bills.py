@@ -14,6 +14,7 @@ import random
 import sys
 import time
 
+from app.journey.intake.bill import LateFee
 from app.journey.invoices.rules import Discount
 from app.journey.outlook.best import HORIZON, Bill, plan
 from connectors.money import Money
@@ -62,18 +63,19 @@ def drawn(rng: random.Random, count: int, days: int, *, fees: bool) -> tuple[lis
         later = Discount(
             first + dt.timedelta(days=rng.randint(1, 20)), Money(rng.randint(1, saves.saves.minor - 1), "EUR")
         )
-        bills.append(
-            Bill(
-                left,
-                at(-5, 70) if rng.random() < 0.85 else None,
-                rng.choice(((), (saves,), (saves, later))),
-                rng.choice((0, rng.randint(100, 4000))) if fees else 0,
-            )
-        )
+        due = at(-5, 70) if rng.random() < 0.85 else None
+        tiers = rng.choice(((), (saves,), (saves, later)))
+        minor = rng.choice((0, rng.randint(100, 4000))) if fees and due else 0
+        bills.append(Bill(left, due, tiers, _fee(rng, due, minor) if due and minor else None))
     half = sum(bill.left_minor for bill in bills) // 2
     shares = [*sorted(rng.random() for _ in range(days - 1)), 1.0]
     when = [TODAY, *(TODAY + dt.timedelta(days=day) for day in sorted(rng.sample(range(1, HORIZON), days - 1)))]
     return bills, [(day, int(half * share)) for day, share in zip(when, shares, strict=True)]
+
+
+def _fee(rng: random.Random, due: dt.date, minor: int) -> LateFee:
+    """Two of three from the day after the due day, the others from a later one."""
+    return LateFee(starts_on=due + dt.timedelta(days=rng.choice((1, 1, 15))), amount=Money(minor, "EUR"))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@ With PICTURES it takes pictures of these pages, too (conftest.py).
 from __future__ import annotations
 
 import datetime as dt
+import re
 import secrets
 import zoneinfo
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from app.demo.cast import TRAMS, WATER
 from tests.browser.conftest import Screens
@@ -262,3 +263,49 @@ def test_several_bills_are_signed_at_once(
     screen.open("/together")
     expect(page.locator("main a[href='/together/sign']")).to_have_count(0)
     assert other in screen.text("#round ~ ol")
+
+
+def test_the_bank_is_asked_whether_the_money_is_there(screens: Screens, world: World) -> None:
+    """In both languages, with and without script; and then the bill is decided from the very page that answered."""
+    screen = screens.new(size=PHONE, language="fr", trusts_all=True)
+    email = customer(screen)
+    number = world.deliver_to_new(email, "15.17", TRAMS)
+    consent = set_up(screen, number).rpartition("/")[2]
+    screen.open_bill(number)
+    confirm = f"{screen.path}/pay?consent={consent}"
+    screen.open(confirm)
+    expect(screen.page.locator("dt", has_text="L’argent est-il là\N{NARROW NO-BREAK SPACE}?")).to_have_count(1)
+    screen.check_page()
+    ask(screen)
+    expect(said(screen)).to_contain_text("l’argent est là. Cela ne réserve rien, et rien n’a été payé.")
+    expect(said(screen)).to_be_in_viewport()
+    screen.check_page()
+
+    screen.switch_language()
+    screen.at(re.escape(confirm))
+    expect(said(screen)).to_have_count(0)
+    ask(screen)
+    expect(said(screen)).to_contain_text("the money is there. It reserves nothing, and nothing was paid.")
+    screen.check_page()
+
+    plain = screens.new(script=False, trusts_all=True, state=screen.page.context.storage_state())
+    plain.open(confirm)
+    ask(plain)
+    expect(said(plain)).to_contain_text("the money is there.")
+
+    screen.pay_form.locator("[data-go]").click()
+    screen.at("/payments/pay_[0-9a-f]+")
+    screen.expect_truth("done")
+    screen.open(f"/consents/{consent}")
+    asked = screen.page.locator("#history ~ ul li", has_text="You asked Albion Bank whether the money")
+    expect(asked).to_have_count(3)
+    screen.check_page()
+
+
+def ask(screen: Screen) -> None:
+    screen.page.locator("#funds button").click()
+    screen.at(r"/bills/inv_[0-9a-f]+/pay/funds\?consent=con_[0-9a-f]+#funds")
+
+
+def said(screen: Screen) -> Locator:
+    return screen.page.locator("#funds [role=status]")

@@ -834,3 +834,89 @@ def test_an_operator_sees_what_is_stuck_and_no_secret(
     standing = at.standing(consent_id)
     for secret in (standing.payee_iban, at.customer.id, at.customer.name):
         assert secret not in said
+
+
+# --------------------------------------------------------------------------------------------------- is the money there
+
+
+def ask_funds(at: Consenting, consent_id: str, invoice_id: str) -> str:
+    """The button, on the page on which the bill is decided; what that page says then."""
+    at.wake()
+    token = at.browser.token(f"/bills/{invoice_id}/pay?consent={consent_id}")
+    return in_one_line(at.browser.post(f"/bills/{invoice_id}/pay/funds?consent={consent_id}", token=token, form={}))
+
+
+def questions(at: Consenting) -> list[str]:
+    """With which token the bank was asked, each time."""
+    asked = [one for one in at.bank_wire.sent if str(one.url).endswith("/funds-confirmation")]
+    return [str(one.headers["Authorization"]).partition(" ")[2] for one in asked]
+
+
+def at_severn(at: Consenting) -> tuple[str, str]:
+    """A consent whose tokens live for ten minutes and are renewed, and a bill that it covers."""
+    at.bank_id = "severn"
+    invoice_id = at.bill(number="c1")
+    consent_id = at.set_up(limit_month="", limit_fortnight="160.00")
+    assert at.boxes(consent_id) >= {"token", "refresh"}
+    return consent_id, invoice_id
+
+
+def test_a_token_that_is_over_is_renewed_before_its_bank_is_asked_for_the_money(at: Consenting) -> None:
+    consent_id, invoice_id = at_severn(at)
+    assert "Severn Bank says (10:00): the money is there." in ask_funds(at, consent_id, invoice_id)
+    at.clock.tick(minutes=11)
+    assert "Severn Bank says (10:11): the money is there." in ask_funds(at, consent_id, invoice_id)
+    first, second = questions(at)
+    assert first != second
+    assert at.state(consent_id) == "authorised"
+    assert at.history(consent_id)[-2:] == ["ask_funds", "ask_funds"]
+
+
+def test_a_token_that_its_bank_does_not_take_is_renewed_and_it_is_asked_once_more(at: Consenting) -> None:
+    consent_id, invoice_id = at_severn(at)
+    with at.services.unit_of_work() as uow:
+        box = f"consent:{consent_id}:token"
+        at.services.vault.put(uow.session, box, "dead", now=uow.now, expires_at=uow.now + dt.timedelta(minutes=9))
+        uow.commit()
+    assert "Severn Bank says (10:00): the money is there." in ask_funds(at, consent_id, invoice_id)
+    first, second = questions(at)[0], questions(at)[-1]
+    assert first == "dead" != second
+    assert at.history(consent_id)[-1:] == ["ask_funds"], "one question of the customer's, one line"
+    assert "Severn Bank says (10:00): the money is there." in ask_funds(at, consent_id, invoice_id)
+    assert questions(at)[-1] == second, "and what was renewed is kept"
+
+
+def test_where_it_cannot_be_renewed_just_now_its_bank_cannot_be_asked(at: Consenting) -> None:
+    consent_id, invoice_id = at_severn(at)
+    at.clock.tick(minutes=11)
+    again = lose_answers(at, "POST", "/token", times=10)
+    assert "Severn Bank cannot be asked right now (10:11). Nothing was paid." in ask_funds(at, consent_id, invoice_id)
+    assert (questions(at), at.state(consent_id)) == ([], "authorised")
+    again()
+    at.clock.tick(minutes=1)
+    assert "Severn Bank says (10:12): the money is there." in ask_funds(at, consent_id, invoice_id)
+
+
+def test_a_consent_that_was_stopped_at_a_bank_which_renews_its_tokens(at: Consenting) -> None:
+    """It renews nothing any more, which is its word on the consent."""
+    consent_id, invoice_id = at_severn(at)
+    at.change_at_bank("UPDATE token SET revoked = 1 WHERE consent_id IS NOT NULL")
+    at.change_at_bank("UPDATE refresh_token SET revoked = 1")
+    said = ask_funds(at, consent_id, invoice_id)
+    assert at.state(consent_id) == "stopped_at_bank"
+    assert "Your consent does not cover this bill now" in said
+    assert "This was stopped at your bank." in said
+    assert "the money is" not in said
+
+
+def test_a_bank_that_calls_a_stopped_consent_authorised_is_asked_about_it_and_nothing_ends(at: Consenting) -> None:
+    """Its word on the consent stays as it was, so the next payment under it tells."""
+    invoice_id = at.bill(number="c1")
+    consent_id = at.set_up(limit_month="", limit_fortnight="160.00")
+    at.change_at_bank("UPDATE token SET revoked = 1 WHERE consent_id IS NOT NULL")
+    said = ask_funds(at, consent_id, invoice_id)
+    assert "Mersey Bank does not answer under your consent now (10:00). Nothing was paid." in said
+    looks = at.calls("GET")
+    at.wait(rules.HINT_PAUSE.total_seconds())
+    assert at.calls("GET") == looks + 1
+    assert at.state(consent_id) == "authorised"

@@ -72,6 +72,7 @@ NOTHING = {
     "movements at the bank": 0,
 }
 ONCE = dict.fromkeys(NOTHING, 1)
+FUNDS = "/funds-confirmation"
 #: work that we made up
 FORGED = WorkRow.key.startswith("forged:")
 
@@ -139,6 +140,7 @@ def many_questions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "TOOLS_LIMIT", "1000000 per minute")
     monkeypatch.setattr(limits, "CHECKING_LIMIT", "1000000 per minute")
     monkeypatch.setattr(limits, "SEARCHING_LIMIT", "1000000 per minute")
+    monkeypatch.setattr(limits, "ASKING_FUNDS_LIMIT", "1000000 per minute")
     for name in ("TRYING_CODES_LIMIT", "ASKING_FOR_WORDS_LIMIT", "TRYING_WORDS_LIMIT", "CHANGING_WAYS_LIMIT"):
         monkeypatch.setattr(limits, name, "1000000 per minute")
     monkeypatch.setattr(limits, "EXPORTING_LIMIT", "1000000 per minute")
@@ -271,6 +273,19 @@ def sign_something_else(world: World) -> None:
             assert (
                 browser.post(f"/bills/{world.invoice_id}/pay", token=browser.token(page), form=form).status_code >= 400
             )
+
+
+def ask_for_the_money(world: World) -> None:
+    """The one button by which the bank is called under the consent, with the customer's token: of all of the bill and
+    of a part, and however often."""
+    browser = world.browser
+    stay_signed_in(world)
+    path = f"/bills/{world.invoice_id}/pay/funds?consent={world.consent_id}"
+    for more in ("", "", "&part=10.00"):
+        said = browser.post(f"{path}{more}", token=browser.token("/bills"), form={})
+        assert (said.status_code, "the money is there" in said.text) == (200, True)
+    asked = [path for _, path in world.bank.came if path.endswith(f"/{world.standing.bank_consent_id}{FUNDS}")]
+    assert len(asked) >= 3, "the bank was not asked: that nothing moved proves nothing"
 
 
 # ---------------------------------------------------------------------------------------------- 2: every handler
@@ -619,6 +634,7 @@ def test_every_command_is_known_here() -> None:
 def test_no_route_pays(world: World) -> None:
     call_every_route(world, every=thorough(7, 1))
     sign_something_else(world)
+    ask_for_the_money(world)
     days_go_by(world)
     assert world.moved() == NOTHING
     world.could_pay()

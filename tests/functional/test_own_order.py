@@ -1,4 +1,4 @@
-"""The order in which bills stand is their customer's: by what they choose, or their own, which two buttons move."""
+"""The order in which bills stand is their customer's: by what they choose, or their own, in which they move them."""
 
 from __future__ import annotations
 
@@ -145,6 +145,34 @@ def test_what_is_paid_or_set_aside_has_no_place(journey: Journey, bills: list[st
     assert (answer.status_code, answer.headers["Location"]) == (303, "/bills?show=all&sort=mine")
     push(journey, bills[3], "up")
     assert numbers(journey, "/bills?show=to-pay&sort=mine") == ["n4", "n2", "n3"]
+
+
+def put(journey: Journey, invoice_id: str, onto: str) -> TestResponse:
+    token = journey.browser.token("/bills")
+    return journey.browser.post(f"/bills/{invoice_id}/move", token=token, form={"onto": onto})
+
+
+def test_put_where_another_stands(journey: Journey, bills: list[str]) -> None:
+    answer = put(journey, bills[3], bills[1])
+    assert (answer.status_code, answer.headers["Location"]) == (303, f"/bills?show=all&sort=mine#{bills[3]}")
+    assert numbers(journey, MINE) == ["n1", "n4", "n2", "n3"]
+    put(journey, bills[0], bills[2])
+    assert numbers(journey, MINE) == ["n4", "n2", "n3", "n1"]
+    assert ranks(journey) == [4, 2, 3, 1]
+    put(journey, bills[0], bills[0])
+    assert ranks(journey) == [4, 2, 3, 1]
+
+
+def test_put_where_nothing_stands_it_stays(journeys: Callable[[], Journey]) -> None:
+    mine, theirs = journeys(), journeys()
+    bills = [mine.bill(number=f"a-{n}", reference=f"a {n}") for n in range(3)]
+    other = theirs.bill(number="b-1")
+    mine.pay(bills[2])
+    mine.wait(300)
+    for onto in ("", "inv_nothing", other, bills[2]):
+        assert put(mine, bills[1], onto).status_code == 303
+    assert put(mine, other, bills[0]).status_code == 404
+    assert ranks(mine) == [None] * 4
 
 
 @pytest.mark.parametrize("to", ["", "sideways", "UP"])

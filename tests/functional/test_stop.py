@@ -117,6 +117,7 @@ BEGINS_NOTHING = {
     *("payee_checked",),  # a check of a payee, without which nobody could decide afterwards
     *("read_own_bill", "keep_own_bill", "discard_own_bill", "remove_own_bill"),  # bills
     *("say_answer", "take_answer_back"),  # what is said of a bill moves no money
+    "ask_funds",  # a bank is asked about money that stays where it is; nor that while a stop stands: test_funds.py
     "move_bill",  # the order in which bills stand
     *("plan_day", "plan_parts", "withdraw_plan", "pay_together"),  # nor what is planned or chosen: a signature decides
     *("say_money", "add_payday", "remove_payday", "forget_money"),  # what is said of one's money moves none

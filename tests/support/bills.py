@@ -219,12 +219,13 @@ def cii_bill(
     ).encode()
 
 
-def cii_terms(*, due_on: str | None = None, text: str | None = None, discount: str = "") -> str:
-    """One ram:SpecifiedTradePaymentTerms as raw XML; ``discount`` is what its discount terms hold."""
+def cii_terms(*, due_on: str | None = None, text: str | None = None, discount: str = "", penalty: str = "") -> str:
+    """One ram:SpecifiedTradePaymentTerms as raw XML; ``discount`` and ``penalty`` are what such terms of it hold."""
     return _wrapped(
         "ram:SpecifiedTradePaymentTerms",
         _element("ram:Description", text)
         + _wrapped("ram:DueDateDateTime", _cii_day(due_on) if due_on else "")
+        + _wrapped("ram:ApplicableTradePaymentPenaltyTerms", penalty)
         + _wrapped("ram:ApplicableTradePaymentDiscountTerms", discount),
     )
 

@@ -1,4 +1,5 @@
-"""The token with which a payment under a standing consent is submitted, renewed where it lives for a short time only.
+"""The token of a standing consent, with which a payment under it is submitted and its bank asked whether there is
+money, renewed where it lives for a short time only.
 
 Two workers never renew one at once: where a bank gives another refresh token each time, it takes the second use of one
 for a theft and ends the consent. The mark is a column, not a lock: no transaction is open while a bank is called.
@@ -49,6 +50,19 @@ def fresh_token(services: Services, *, consent_id: str, deadline_s: float) -> st
         return _end(services, consent_id, found, None)
     failpoint("consents.renew.sent")
     return _end(services, consent_id, found, renewed)
+
+
+def other_token(services: Services, *, consent_id: str, refused: str, deadline_s: float) -> str | None:
+    """A token in place of ``refused``, which the bank did not take: one that has come since, or one that is renewed
+    now. Calls the bank, so no transaction is open. None: there is nothing to renew it with, or as ``fresh_token``."""
+    with services.unit_of_work() as uow:
+        consent, _ = locked(uow.session, consent_id)
+        if tokens.access_token(uow.session, services.vault, consent, now=uow.now) == refused:
+            if not tokens.is_renewable(uow.session, consent_id, now=uow.now):
+                return None
+            tokens.forget_access(uow.session, consent_id)
+            uow.commit()
+    return fresh_token(services, consent_id=consent_id, deadline_s=deadline_s)
 
 
 def _begin(services: Services, consent_id: str) -> _Old | str | None:

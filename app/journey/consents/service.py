@@ -20,7 +20,7 @@ from app.journey.consents.access import locked, standing_at_bank, standing_of_cu
 from app.journey.consents.events import ConsentEnding, ConsentReturned
 from app.journey.consents.follow import recurring_of
 from app.journey.consents.my_banks import has_removed
-from app.journey.consents.step import end_approval, follow_from, take_back
+from app.journey.consents.step import end_approval, follow_from, look_soon, take_back
 from app.people import stops
 from app.people.sessions import SignedIn
 from app.services import WEB_DEADLINE_S, Services
@@ -220,8 +220,7 @@ def hear(services: Services, *, bank_id: str, event: Event) -> bool:
             end_approval(uow, standing, StandingStep.LOSE_ACCESS, source=ConsentSource.BANK, evidence=evidence)
         last = standing.looked_at
         if last is None or last < event.occurred_at + rules.HINT_PAUSE:
-            run_at = uow.now if last is None else max(uow.now, last + rules.HINT_PAUSE)
-            follow_from(uow, standing, run_at=run_at)
+            look_soon(uow, standing)
         uow.commit()
     return True
 

@@ -11,6 +11,7 @@ from app.audit import entries
 from app.audit.kinds import Kind
 from app.db import work
 from app.db.unit_of_work import UnitOfWork
+from app.journey.consents import rules
 from app.journey.consents.events import ConsentChanged
 from consent import tokens, trips
 from consent.models import Consent, ConsentHistory, Standing, Trip
@@ -34,6 +35,12 @@ def follow_from(uow: UnitOfWork, standing: Standing, *, run_at: dt.datetime) -> 
     work.enqueue(uow.session, handler=HANDLER, key=key, payload=payload, now=uow.now, run_at=run_at)
     work.bring_forward(uow.session, key=key, run_at=run_at)
     standing.next_look_at = min(standing.next_look_at or run_at, run_at)
+
+
+def look_soon(uow: UnitOfWork, standing: Standing) -> None:
+    """Somebody says that there is news of it: ask the bank, but not again at once where it was asked just now."""
+    last = standing.looked_at
+    follow_from(uow, standing, run_at=uow.now if last is None else max(uow.now, last + rules.HINT_PAUSE))
 
 
 def begin(uow: UnitOfWork, standing: Standing) -> None:
@@ -113,7 +120,7 @@ def note(
     answer: bytes | None = None,
 ) -> None:
     """A line of its history of what moved it nowhere: it was approved again while it stood, or in vain, or from another
-    account."""
+    account; or its customer had the bank asked whether there is money."""
     state = StandingState(uow.session.get_one(Consent, standing.consent_id).state)
     _write_down(uow, standing, what, state, state, source=source, evidence=evidence, answer=answer)
 

@@ -84,6 +84,23 @@ class EarlyPayment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LateFee:
+    """A fixed amount that the biller may ask besides, once the bill is paid on this day or later. It is no part of what
+    is asked: a payment pays the bill."""
+
+    starts_on: dt.date  #: the first day with it; the one before is the last without
+    amount: Money  #: more than nothing
+
+    @property
+    def last_day_without(self) -> dt.date:
+        return self.starts_on - dt.timedelta(days=1)
+
+    def on(self, day: dt.date) -> int:
+        """What paying on this day costs besides, in minor units."""
+        return self.amount.minor if day >= self.starts_on else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     description: str
     quantity: str | None = None  #: as written, with its unit: ``21 m³``
@@ -131,6 +148,7 @@ class Bill:
     creditor_id: str | None = None  #: BT-90, who collects by direct debit; unchecked
     remittance_reference: str | None = None  #: BT-83, as written
     early_payments: tuple[EarlyPayment, ...] = ()  #: tiers that leave nothing to guess, the earliest first
+    late_fee: LateFee | None = None  #: a fixed one, where the format has a place for it; never read from words
     terms: str | None = None  #: BT-20 as written: shown, never computed with
     order_reference: str | None = None  #: BT-13
     preceding_numbers: tuple[str, ...] = ()  #: BT-25

@@ -18,6 +18,9 @@ class MeansKind(enum.StrEnum):
     ELSEWHERE = "elsewhere"  #: to an account that is no IBAN, in cash, by cheque: its customer pays it, not from here
 
 
+#: its biller takes the money: its customer can pay it neither early nor late
+COLLECTED = frozenset({MeansKind.DIRECT_DEBIT, MeansKind.CARD})
+
 SEPA_TRANSFER = "58"
 #: The customer sends the money. ZZZ is "as agreed"; EHF payment requests may leave the code out; 50, 56 and 93 are the
 #: giros of the north, Z02 is PayNow: what their accounts are, the accounts say.

@@ -46,6 +46,10 @@ def _early_payments(bill: Bill) -> str:
     return "|".join(f"{each.until.isoformat()} {each.discount}" for each in bill.early_payments)
 
 
+def _late_fee(bill: Bill) -> str:
+    return f"{bill.late_fee.starts_on.isoformat()} {bill.late_fee.amount}" if bill.late_fee else ""
+
+
 #: column → what a bill has there
 COLUMNS: Mapping[str, Callable[[Bill], object]] = {
     "invoice_number": lambda bill: bill.number,
@@ -86,6 +90,7 @@ COLUMNS: Mapping[str, Callable[[Bill], object]] = {
     "customization": lambda bill: bill.specification,
     "pdf_attachments": lambda bill: "|".join(sorted(bill.attachments)),
     "early_payment": _early_payments,
+    "late_fee": _late_fee,
     "pays": lambda bill: _pays(bill),
     "held": lambda bill: "; ".join(doubt.detail for doubt in bill.doubts),
 }

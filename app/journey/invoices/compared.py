@@ -132,6 +132,7 @@ def _known(
                 *(each.saves for each in invoice.discounts),
                 invoice.amount - invoice.asked,
                 Money(invoice.paid_minor, invoice.currency),
+                Money(invoice.late_fee_minor, invoice.currency),
             )
             if amount.minor
         ),

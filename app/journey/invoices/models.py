@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.journey.intake.means import MeansKind
+from app.journey.intake.bill import LateFee
+from app.journey.intake.means import COLLECTED, MeansKind
 from app.journey.intake.models import MEANS
 from app.journey.invoices.rules import Discount, Word, discount_left
 from app.journey.invoices.states import InvoiceState
@@ -38,6 +39,9 @@ class Invoice(Base):
         CheckConstraint(
             "discount_until IS NOT NULL OR CAST(later_discounts AS TEXT) = '[]'", name="later_discounts_follow_one"
         ),
+        CheckConstraint("late_fee_minor >= 0", name="late_fee_not_below_zero"),
+        CheckConstraint("(late_fee_minor = 0) = (late_fee_from IS NULL)", name="late_fee_has_its_day"),
+        CheckConstraint("late_fee_from > due_on", name="late_fee_after_its_day"),
         Index(
             "ix_invoice_unseen",
             "opened_at",
@@ -103,6 +107,9 @@ class Invoice(Base):
     discount_minor: Mapped[int] = mapped_column(default=0)
     discount_until: Mapped[dt.date | None]
     later_discounts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    # what its biller may ask besides, if it is paid on that day or later. In no amount that is asked or paid
+    late_fee_minor: Mapped[int] = mapped_column(default=0, server_default="0")
+    late_fee_from: Mapped[dt.date | None]
     issued_on: Mapped[dt.date]
     due_on: Mapped[dt.date | None]
     expires_on: Mapped[dt.date | None]  # the last day of a request to pay
@@ -163,6 +170,17 @@ class Invoice(Base):
     def pay_by(self) -> dt.date | None:
         """The day until which it is to be paid, with the time that its company has given since."""
         return self.extended_to or self.due_on
+
+    @property
+    def late_fee(self) -> LateFee | None:
+        """What being late costs. Who was given more time is not late before it is over. What its biller collects itself
+        is paid late by nobody."""
+        if self.late_fee_from is None or self.means in COLLECTED:
+            return None
+        starts_on = self.late_fee_from
+        if self.extended_to is not None:
+            starts_on = max(starts_on, self.extended_to + dt.timedelta(days=1))
+        return LateFee(starts_on=starts_on, amount=Money(self.late_fee_minor, self.currency))
 
     @property
     def amount(self) -> Money:

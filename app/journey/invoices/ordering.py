@@ -56,9 +56,10 @@ def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
     )
 
 
-def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction) -> int | None:
-    """Let a bill and the one before or behind it change places. Returns its place, from 0, also where it is the first
-    or the last one and stays there; None: it has no place in the order (any more). Raises NotFound, NotAllowed."""
+def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction | str) -> int | None:
+    """Let a bill and the one before or behind it change places, or let it stand where another one stands (``to`` is the
+    id), and those between make room. Returns its place, from 0, also where it stays there: it is the first or the last
+    one, or the other has none. None: it has no place in the order (any more) itself. Raises NotFound, NotAllowed."""
     signed_in.check_acts()
     customer_id = signed_in.customer.id
     invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
@@ -71,12 +72,15 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     if invoice_id not in ranks:
         return None
     place = order.index(invoice_id)
-    other = place + (1 if to is Direction.DOWN else -1)
-    if not 0 <= other < len(order):
+    if isinstance(to, Direction):
+        other = place + (1 if to is Direction.DOWN else -1)
+    else:
+        other = order.index(to) if to in ranks else place
+    if other == place or not 0 <= other < len(order):
         return place
     # as far as anything has been ordered each has a number of its own; what comes later stands behind that
     known = sum(rank is not None for rank in ranks.values())
-    order[place], order[other] = order[other], order[place]
+    order.insert(other, order.pop(place))
     found = {each: number for number, each in enumerate(order[: max(known, place + 1, other + 1)], 1)}
     changed = {each: rank for each, rank in found.items() if ranks[each] != rank}
     there = kept(uow.session, changed)

@@ -17,6 +17,7 @@ from app.audit.seals import is_sealed
 from app.errors import NotFound
 from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
+from app.journey.intake.bill import LateFee
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
 from app.journey.invoices.chain import EarlierBill, earlier_bills
@@ -90,6 +91,7 @@ class InvoiceView:
     held_back: Money  #: of what is left: its customer disputes these lines, and the rest can be paid
     payable: Money  #: what paying it today costs
     discounts: tuple[DiscountView, ...]  #: for paying early, the earliest day first; also those that are over
+    late_fee: LateFee | None  #: what its biller may ask besides once it is late; in none of these amounts
     reference: str | None
     means: str  #: MeansKind
     elsewhere: dict[str, str]  #: what it says of a means that is not offered: intake/means.py
@@ -515,6 +517,7 @@ def _view(
         paid=Money(invoice.paid_minor, invoice.currency),
         left=invoice.left,
         discounts=() if invoice.held_back_minor else discounts_on(invoice, today),
+        late_fee=invoice.late_fee,
         reference=invoice.reference,
         means=invoice.means,
         elsewhere=invoice.means_details,

@@ -221,6 +221,8 @@ def _columns(delivered: DeliveredBill, bill: Bill, *, holder: str | None, now: d
         "later_discounts": [
             {"until": each.until.isoformat(), "minor": each.discount.minor} for each in bill.early_payments[1:]
         ],
+        "late_fee_minor": bill.late_fee.amount.minor if bill.late_fee else 0,
+        "late_fee_from": bill.late_fee.starts_on if bill.late_fee else None,
         "issued_on": bill.issued_on,
         "due_on": bill.due_on,
         "expires_on": bill.expires_on,

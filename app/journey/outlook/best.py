@@ -16,6 +16,7 @@ import operator
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from app.journey.intake.bill import LateFee
 from app.journey.invoices.rules import Discount, discount_on
 
 #: days that are looked at, today is the first; what is not paid in them waits for all of them
@@ -36,7 +37,7 @@ class Bill:
     left_minor: int  #: more than nothing
     due_on: dt.date | None = None  #: None: it is never late
     discounts: tuple[Discount, ...] = ()  #: the earliest day first, and the larger one
-    late_fee_minor: int = 0
+    late_fee: LateFee | None = None  #: that is owed besides, from its day on
     last_on: dt.date | None = None  #: it is asked for no longer than until then; None: until it is paid
 
     def saves_on(self, day: dt.date) -> int:
@@ -48,6 +49,9 @@ class Bill:
 
     def is_asked_on(self, day: dt.date) -> bool:
         return self.last_on is None or day <= self.last_on
+
+    def fee_on(self, day: dt.date) -> int:
+        return self.late_fee.on(day) if self.late_fee else 0
 
     def is_late_on(self, day: dt.date) -> bool:
         return self.due_on is not None and self.due_on < day
@@ -102,8 +106,8 @@ def _worth_waiting_for(cash: Sequence[tuple[dt.date, int]]) -> list[tuple[dt.dat
 def _levels(bills: Sequence[Bill], days: Sequence[dt.date], *, today: dt.date) -> list[_Table]:
     """All that counts, what counts first first. Not to pay is as late as the day after all that are looked at."""
     options = [*days, today + dt.timedelta(days=HORIZON)]
+    fees = [[bill.fee_on(day) for day in options] for bill in bills]
     late = [[int(bill.is_late_on(day)) for day in options] for bill in bills]
-    fees = [[bill.late_fee_minor * each for each in row] for bill, row in zip(bills, late, strict=True)]
     missed = [[*(-bill.saves_on(day) for day in days), 0] for bill in bills]
     waited = [[(day - today).days * (len(bills) - rank) for day in options] for rank in range(len(bills))]
     return [fees, late, missed, waited]
@@ -114,7 +118,7 @@ def _before(bills: Sequence[Bill]) -> list[list[int]]:
     otherwise the two could exchange their days, for less waiting and no more cash on any day."""
 
     def alike(bill: Bill) -> tuple[object, ...]:
-        return bill.due_on, bill.discounts, bill.late_fee_minor, bill.last_on
+        return bill.due_on, bill.discounts, bill.late_fee, bill.last_on
 
     return [
         [

@@ -469,10 +469,10 @@ def _due_on(bill: InvoiceView, today: dt.date) -> dt.date | None:
 
 
 def _to_plan(bill: InvoiceView) -> Bill:
-    """No bill names what being late costs."""
     return Bill(
         left_minor=bill.to_pay.minor,
         due_on=bill.pay_by,
         discounts=tuple(Discount(each.until, each.saves) for each in bill.discounts),
+        late_fee=bill.late_fee,
         last_on=bill.expires_on,
     )

@@ -97,6 +97,8 @@ class Why(enum.StrEnum):
     NO_MONEY = "no_money"  #: likewise, and there is no money for it on any day that is looked at
     #: of its price ``amount`` is missing until ``day``, the last one that is looked at, or on which it is asked for
     NO_MONEY_YET = "no_money_yet"
+    NO_FEE = "no_fee"  #: paid so, ``amount`` is not owed besides, which it is after ``day``
+    FEE = "fee"  #: paid so, ``amount`` is owed besides: it is after ``day``
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +182,11 @@ def _reasons(
         yield Reason(Why.AFTER_DUE, due, _missing(bill, others, floor, choices, due, today))
     elif day == today and not saves:
         yield Reason(Why.FREE) if due is None else Reason(Why.DUE, due)
+    fee = bill.late_fee
+    if fee is not None and day is not None and not fee.on(day):
+        yield Reason(Why.NO_FEE, fee.last_day_without, fee.amount.minor)
+    elif fee is not None and fee.on(day or last + _ONE):  # of what cannot be paid, a fee of later days may be avoided
+        yield Reason(Why.FEE, fee.last_day_without, fee.amount.minor)
 
 
 def _missing(

@@ -65,12 +65,24 @@ class ReceiptInShort:
     void: bool  #: as of ReceiptView
 
 
-def receipts_of(session: Session, *, customer_id: str) -> list[ReceiptView]:
-    """A customer's receipts, newest first."""
-    rows = session.execute(
-        _select().where(Receipt.customer_id == customer_id).order_by(Receipt.id.desc()).limit(RECEIPTS_MOST)
-    ).all()
+def receipts_of(
+    session: Session, *, customer_id: str, between: tuple[dt.datetime, dt.datetime] | None = None, page: int = 1
+) -> list[ReceiptView]:
+    """A page of a customer's receipts, newest first: at most RECEIPTS_MOST. ``between``: of those issued from the one
+    moment on and before the other."""
+    wanted = _select().where(Receipt.customer_id == customer_id)
+    if between is not None:
+        wanted = wanted.where(Receipt.issued_at >= between[0], Receipt.issued_at < between[1])
+    first = (page - 1) * RECEIPTS_MOST
+    rows = session.execute(wanted.order_by(Receipt.id.desc()).offset(first).limit(RECEIPTS_MOST)).all()
     return [_view(*row) for row in rows]
+
+
+def first_and_last_issued(session: Session, *, customer_id: str) -> tuple[dt.datetime, dt.datetime] | None:
+    """When the first and the last receipt of this customer were issued. None: there is none."""
+    ends = select(func.min(Receipt.issued_at), func.max(Receipt.issued_at))
+    first, last = session.execute(ends.where(Receipt.customer_id == customer_id)).one()
+    return None if None in (first, last) else (first, last)
 
 
 def receipt_view(session: Session, *, receipt_id: str, customer_id: str) -> ReceiptView:

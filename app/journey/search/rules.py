@@ -6,12 +6,14 @@ are written in several words (``RF18 5390``, ``1 234,50 €``, ``12 March 2026``
 
 from __future__ import annotations
 
+import collections
 import datetime as dt
 import enum
+import functools
 import itertools
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,6 +43,7 @@ _END = "\0"
 _BETWEEN = re.compile(r"[\W_]+")
 #: the same within the text of one bill
 _INNER = re.compile(r"(?:[^\w\0]|_)+")
+_INNER_PLAIN = "".join(filter(_INNER.fullmatch, map(chr, range(128)))).encode()
 _MONTHS = {
     "en": "january february march april may june july august september october november december",
     "fr": "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
@@ -129,16 +132,13 @@ def fold(text: str) -> str:
     return _MARKS.sub("", apart)
 
 
-def _fold_all(texts: Sequence[str]) -> list[str]:
-    """The same of each: in one piece, which is much quicker than one by one."""
-    folded = fold(_END.join(texts)).split(_END)
-    return folded if len(folded) == len(texts) else [fold(text) for text in texts]
-
-
-def _numbers(bills: Sequence[Findable]) -> list[str]:
-    """Of each bill its numbers without all else, one behind the other: what is not in this is in none of them."""
-    texts = _fold_all(["\n".join([words for _, words, _ in bill.numbers]) for bill in bills])
-    return _INNER.sub("", _END.join(texts)).split(_END)
+def _fold_all(texts: Iterable[str]) -> dict[str, str]:
+    """The same of each: what is not plain in one piece, which is much quicker than one by one."""
+    folded = {text: text.lower() for text in texts}
+    odd = [text for text in folded if not text.isascii()]
+    apart = fold(_END.join(odd)).split(_END)
+    folded.update(zip(odd, apart if len(apart) == len(odd) else map(fold, odd), strict=True))
+    return folded
 
 
 def _plain(folded: str) -> str:
@@ -176,14 +176,16 @@ class Sum(NamedTuple):
     decimals: str
     currencies: frozenset[str] | None
 
-    def has(self, minor: int, currency: str) -> bool:
-        if self.currencies is not None and currency not in self.currencies:
-            return False
+    def within(self, currency: str) -> range:
+        """The amounts that are meant, in minor units of that currency."""
         digits = exponent_of(currency)
-        units, rest = divmod(minor, 10**digits)
-        if units != self.units or len(self.decimals.rstrip("0")) > digits:
-            return False
-        return not self.decimals or int(self.decimals[:digits].ljust(digits, "0") or 0) == rest
+        if (self.currencies is not None and currency not in self.currencies) or len(self.decimals.rstrip("0")) > digits:
+            return range(0)
+        first = self.units * 10**digits
+        if not self.decimals:
+            return range(first, first + 10**digits)
+        first += int(self.decimals[:digits].ljust(digits, "0") or 0)
+        return range(first, first + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,19 +212,31 @@ class Term:
 
     def of_numbers(self, bill: Findable) -> Iterator[Found]:
         if self.number:
+            begins = _from_a_word_on(self.number)
             for field, words, of in bill.numbers:
-                if _begins(fold(words), self.number):
+                if begins(fold(words)):
                     yield Found(field, of, words=words)
 
     def of_figures(self, bill: Findable) -> Iterator[Found]:
-        if self.sums or bill.currency in self.currencies:
-            for field, minor, of in bill.amounts:
-                if bill.currency in self.currencies or any(each.has(minor, bill.currency) for each in self.sums):
-                    yield Found(field, of, minor=minor)
-        if self.spans:
-            for field, day, of in bill.days:
-                if any(span.has(day) for span in self.spans):
-                    yield Found(field, of, day=day)
+        meant = set(self.amounts_of(bill.currency, {minor for _, minor, _ in bill.amounts}))
+        for field, minor, of in bill.amounts:
+            if minor in meant:
+                yield Found(field, of, minor=minor)
+        for field, day, of in bill.days:
+            if self.means_day(day):
+                yield Found(field, of, day=day)
+
+    def amounts_of(self, currency: str, amounts: Collection[int]) -> Iterator[int]:
+        """Those of the amounts, in minor units of that currency, that are meant."""
+        if currency in self.currencies:
+            yield from amounts
+            return
+        for within in [each.within(currency) for each in self.sums]:
+            few, many = (within, amounts) if len(within) < len(amounts) else (amounts, within)
+            yield from (minor for minor in few if minor in many)
+
+    def means_day(self, day: dt.date) -> bool:
+        return any(span.has(day) for span in self.spans)
 
     def found(self, bill: Findable) -> Iterator[Found]:
         """All of the bill that it can mean."""
@@ -266,26 +280,81 @@ def search(query: Query, bills: Sequence[Findable]) -> list[Findable]:
     """Those of the bills that have all of it, in the same order. Nothing that is looked for finds none."""
     if query.is_empty:
         return []
-    texts = _fold_all(["\n".join([words for _, words, _ in [*bill.texts, *bill.numbers]]) for bill in bills])
-    numbers: list[str] | None = None
+    index = _Index(bills)
     # up to each word the bills in which all words before it are found
     reached: list[set[int]] = [set() for _ in range(query.count + 1)]
     reached[0] = set(range(len(bills)))
     for (first, last), term in sorted(query.terms.items()):
-        open_ = reached[first] - reached[last]
-        if not open_:
-            continue
-        if term.beginning is not None:
-            found = term.beginning.search
-            reached[last].update([at for at in open_ if found(texts[at])])
-            open_ -= reached[last]
-        if term.number:
-            numbers = numbers or _numbers(bills)
-            may = [at for at in open_ if term.number in numbers[at]]
-            reached[last].update([at for at in may if next(term.of_numbers(bills[at]), None)])
-        if term.sums or term.spans or term.currencies:
-            reached[last].update([at for at in open_ if next(term.of_figures(bills[at]), None)])
+        if open_ := reached[first] - reached[last]:
+            reached[last] |= index.find(term, open_)
     return [bills[at] for at in sorted(reached[-1])]
+
+
+class _Index:
+    """Many bills, each known by its place, so that one term after the other is looked for in all of them."""
+
+    def __init__(self, bills: Sequence[Findable]) -> None:
+        self._bills = bills
+        # month after month bills say the same: each text is folded once
+        self._folded = _fold_all(
+            {words for bill in bills for said in (bill.texts, bill.numbers) for _, words, _ in said}
+        )
+
+    def find(self, term: Term, among: set[int]) -> set[int]:
+        """The places of those that have it."""
+        found: set[int] = set()
+        if term.beginning is not None:
+            begins, texts = term.beginning.search, self._texts
+            found.update([at for at in among if begins(texts[at])])
+        if term.number:
+            folded, numbers, wanted = self._folded, self._numbers, term.number
+            may = [at for at in among - found if wanted in numbers[at]]
+            if may:
+                run, bills = _from_a_word_on(wanted), self._bills
+                found.update([at for at in may if any(run(folded[words]) for _, words, _ in bills[at].numbers)])
+        for currency, bills_of in self._amounts.items() if term.sums or term.currencies else ():
+            for minor in term.amounts_of(currency, bills_of):
+                found |= bills_of[minor] & among
+        if term.spans:
+            for day, places in self._days.items():
+                if term.means_day(day):
+                    found |= places & among
+        return found
+
+    @functools.cached_property
+    def _texts(self) -> list[str]:
+        """Of each bill all that it says, line by line."""
+        folded = self._folded
+        return [
+            "\n".join([folded[words] for said in (bill.texts, bill.numbers) for _, words, _ in said])
+            for bill in self._bills
+        ]
+
+    @functools.cached_property
+    def _numbers(self) -> list[str]:
+        """Of each bill its numbers without all else, one behind the other: what is not in this is in none of them."""
+        folded = self._folded
+        joined = _END.join(["".join([folded[words] for _, words, _ in bill.numbers]) for bill in self._bills])
+        plain = joined.encode().translate(None, _INNER_PLAIN).decode() if joined.isascii() else _INNER.sub("", joined)
+        return plain.split(_END)
+
+    @functools.cached_property
+    def _amounts(self) -> dict[str, dict[int, set[int]]]:
+        """By their currency."""
+        places: dict[str, dict[int, set[int]]] = collections.defaultdict(lambda: collections.defaultdict(set))
+        for at, bill in enumerate(self._bills):
+            its = places[bill.currency]
+            for _, minor, _ in bill.amounts:
+                its[minor].add(at)
+        return places
+
+    @functools.cached_property
+    def _days(self) -> dict[dt.date, set[int]]:
+        places: dict[dt.date, set[int]] = collections.defaultdict(set)
+        for at, bill in enumerate(self._bills):
+            for _, day, _ in bill.days:
+                places[day].add(at)
+        return places
 
 
 def why(query: Query, bill: Findable) -> list[Found]:
@@ -312,10 +381,10 @@ def excerpt(query: Query, text: str, *, words_most: int = 14) -> str:
     return f"{'… ' if first else ''}{shown}{' …' if first + words_most < len(words) else ''}"
 
 
-def _begins(number: str, wanted: str) -> bool:
-    """Whether a number, from any of its words on, begins so without spaces and punctuation."""
-    parts = [part for part in _BETWEEN.split(number) if part]
-    return any("".join(parts[at:]).startswith(wanted) for at in range(len(parts)))
+@functools.lru_cache(maxsize=200)
+def _from_a_word_on(number: str) -> Callable[[str], object]:
+    """Tells whether a number begins so at one of its words, whatever stands between its letters and digits."""
+    return re.compile(r"(?<![^\W_])" + r"[\W_]*".join(map(re.escape, number))).search
 
 
 def _term(words: Sequence[str]) -> Term:

@@ -130,9 +130,10 @@ def reply_to_bill_answer(answer_id: str) -> AnswerForBiller:
     """Say yes or no to it
 
     Your yes is done at once: more_time gives the time, and instalments give it until the last of them, which are then
-    what your customer plans; any other withdraws the bill, as if you had done that yourself, so that you owe what was
-    paid of it. Where some lines are disputed a yes is a credit note or a new version of the bill (409
-    correct-the-bill), which ends the dispute by itself. Your no, with words, leaves the bill as it was.
+    what your customer plans; a late_fee of the bill begins after that time. Any other yes withdraws the bill, as if you
+    had done that yourself, so that you owe what was paid of it. Where some lines are disputed a yes is a credit note or
+    a new version of the bill (409 correct-the-bill), which ends the dispute by itself. Your no, with words, leaves the
+    bill as it was.
 
     Send it again whenever you are not sure: it is one reply, with its first words. Where the answer has ended otherwise
     meanwhile nothing is changed (409 answer-ended): look at it. While you are suspended only a yes is taken.

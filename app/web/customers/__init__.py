@@ -23,6 +23,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     export,
     filters,
     french,
+    funds,
     given,
     helping,
     inbox,

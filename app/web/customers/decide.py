@@ -19,8 +19,9 @@ from app.journey.consents.my_banks import banks_of
 from app.journey.corrections.read import chain_of
 from app.journey.decisions import orders, payee_checks
 from app.journey.decisions import service as decisions
+from app.journey.decisions.funds import FundsAnswer, can_be_asked
 from app.journey.decisions.read import bank_used_last
-from app.journey.decisions.under_consent import consent_of, shown_consent
+from app.journey.decisions.under_consent import ConsentShown, consent_of, shown_consent
 from app.journey.invoices.access import invoice_of_customer, not_paid_here, takes_parts
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.read import InvoiceView, Seal, account_view, invoice_view, origin_of
@@ -61,6 +62,8 @@ _PAYING = {
         "check_payee",
         "payee_checked",
         "sign_in_at_bank",
+        "ask_funds",
+        "funds_asked",
     )
 }
 
@@ -82,7 +85,7 @@ def part(inv: str) -> ResponseReturnValue:
 @blueprint.get("/bills/<inv>/pay")
 def confirm(inv: str) -> ResponseReturnValue:
     """Everything that is to happen, before it is asked for. The bank is chosen on a page of its own (choose.py)."""
-    return _confirm_page(inv, error="order-changed" if "changed" in request.args else None)
+    return confirm_page(inv, error="order-changed" if "changed" in request.args else None)
 
 
 @blueprint.post("/bills/<inv>/pay/ceremony")
@@ -131,7 +134,7 @@ def pay(inv: str) -> ResponseReturnValue:
     except AppError as error:
         if error.status == 404:
             raise
-        return _refused(inv, error)
+        return refused(inv, error)
     for key in decided.work.work_keys.values():
         run_now(services(), key, deadline_s=WEB_DEADLINE_S)
     page = "customers.payment" if decided.under_consent else "customers.leave"
@@ -151,21 +154,22 @@ def sign_in_at_bank(inv: str) -> ResponseReturnValue:
     except AppError as error:
         if error.code != "bank-away":
             raise
-        return _refused(inv, error)
+        return refused(inv, error)
     response = redirect(leaving.url, 303)
     life_s = int(TRIP_LIFE.total_seconds())
     set_cookie(response, trip_cookie_name(leaving.trip_id), leaving.browser, max_age=life_s)
     return response
 
 
-def _refused(invoice_id: str, error: AppError) -> Response:
+def refused(invoice_id: str, error: AppError) -> Response:
     """The page again, with what was wrong; where that leads on by now, there."""
-    page = _confirm_page(invoice_id, error=error.code)
+    page = confirm_page(invoice_id, error=error.code)
     page.status_code = error.status if page.status_code == 200 else page.status_code
     return page
 
 
-def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
+def confirm_page(invoice_id: str, *, error: str | None, funds: FundsAnswer | None = None) -> Response:
+    """``funds``: what its bank has just said, of a payment for today under a standing consent."""
     who = me()
     if who.has_stopped:
         return make_response(redirect(url_for("customers.stop"), 303))  # which says how to lift it
@@ -219,6 +223,7 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
         kept_bank, kept_consent = (request.args.get(name) if price is None else None for name in ("bank", "consent"))
         return make_response(redirect(url_for(page, inv=invoice_id, bank=kept_bank, consent=kept_consent), 303))
     is_unchecked = not need.is_nothing and check is None
+    needs_passkey = who.read_only or not has_passkey
     first = _page_before(invoice_id, chosen, has_day=later is not None, is_unchecked=is_unchecked, error=error)
     if first is not None:
         return make_response(redirect(first, 303))
@@ -241,13 +246,28 @@ def _confirm_page(invoice_id: str, *, error: str | None) -> Response:
             pay_on=day,
             tells_before=tells_before,
             has_passkey=has_passkey,
-            needs_passkey=who.read_only or not has_passkey,
+            needs_passkey=needs_passkey,
             bank_takes_back=chosen is not None and day > today and takes_back(services(), chosen.id),
             signed_in_until=signed_in_until,
             just_back="back" in request.args,
             error=error,
+            may_ask_funds=day == today and not needs_passkey and consent is not None and _may_ask_funds(bill, consent),
+            funds=funds,
+            again=_again(invoice_id),
         )
     )
+
+
+def _may_ask_funds(bill: InvoiceView, consent: ConsentShown) -> bool:
+    """Only of what can be signed now is its bank asked whether the money is there."""
+    return consent.reason is None and not bill.waits_for_earlier and can_be_asked(services(), consent.bank_id)
+
+
+def _again(invoice_id: str) -> str:
+    """Where the same page is had once more, of what only a form is answered with."""
+    if request.endpoint != "customers.ask_funds":
+        return ""
+    return url_for("customers.confirm", inv=invoice_id, consent=request.args.get("consent"))
 
 
 def _page_before(

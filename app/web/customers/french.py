@@ -11,11 +11,14 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from flask_babel import get_translations
+from babel.support import NullTranslations
+from flask import g
+from flask_babel import get_locale, get_translations
 from jinja2 import pass_context
 from markupsafe import Markup
 
 if TYPE_CHECKING:
+    from babel import Locale
     from flask import Flask
     from jinja2.runtime import Context
 
@@ -27,15 +30,17 @@ _SILENT = (
     "huil", "huma", "hydr", "hygi",
 )  # fmt: skip
 
+_UNKNOWN: tuple[Locale | None, NullTranslations] = None, NullTranslations()
+
 
 def register(app: Flask) -> None:
     """Templates fill in their sentences by ``elided``. Only French has such words: an English one stays as it is."""
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]  # Jinja's extension for translations adds it
-        _filled(lambda text: get_translations().ugettext(text)),
-        _filled(lambda one, many, num: get_translations().ungettext(one, many, num)),
+        _filled(lambda text: _translations().ugettext(text)),
+        _filled(lambda one, many, num: _translations().ungettext(one, many, num)),
         newstyle=False,  # what fills in is given here
-        pgettext=_filled(lambda context, text: get_translations().upgettext(context, text)),
-        npgettext=_filled(lambda context, one, many, num: get_translations().unpgettext(context, one, many, num)),
+        pgettext=_filled(lambda context, text: _translations().upgettext(context, text)),
+        npgettext=_filled(lambda context, one, many, num: _translations().unpgettext(context, one, many, num)),
     )
 
 
@@ -51,7 +56,18 @@ def elided(sentence: str, names: Mapping[str, object]) -> str:
 
 def words(sentence: str, **names: str) -> str:
     """A sentence of ours outside a template, as the page's would say it."""
-    return elided(get_translations().ugettext(sentence), names) % names
+    return elided(_translations().ugettext(sentence), names) % names
+
+
+def _translations() -> NullTranslations:
+    """Those of the language that is spoken now. A page asks for them a thousand times, and they are looked up once."""
+    locale = get_locale()
+    if locale is None:
+        return _UNKNOWN[1]
+    known: tuple[Locale | None, NullTranslations] = g.get("said_in", _UNKNOWN)
+    if known[0] is not locale:
+        known = g.said_in = locale, get_translations()
+    return known[1]
 
 
 def _elides(name: str) -> bool:

@@ -174,12 +174,16 @@ def inbox_url(show: str, sort: Sort, **more: Any) -> str:
 
 @blueprint.post("/bills/<inv>/move")
 def move_bill(inv: str) -> ResponseReturnValue:
-    """Up or down by one in its customer's own order; then the same page again, at this bill."""
-    if request.form.get("to") not in set(Direction):
-        abort(400)
+    """Up or down by one in its customer's own order, or ``onto`` the place of another; then the same page again, at
+    this bill."""
+    to: Direction | str | None = request.form.get("onto")
+    if to is None:
+        if request.form.get("to") not in set(Direction):
+            abort(400)
+        to = Direction(request.form["to"])
     show = request.form.get("show", "all")
     with services().unit_of_work() as uow:
-        place = move(uow, signed_in=me(), invoice_id=inv, to=Direction(request.form["to"]))
+        place = move(uow, signed_in=me(), invoice_id=inv, to=to)
         uow.commit()
     page = place // INBOX_MOST + 1 if place is not None else 1
     where = inbox_url(

@@ -32,6 +32,8 @@ DRAWING_LIMIT = "120 per hour"
 COMPARING_LIMIT = "60 per hour; 200 per day"
 #: pages on which a payee's bank is asked about a name: nobody is to find out by them whose an account is
 ASKING_LIMIT = "60 per hour; 200 per day"
+#: questions of one customer to their bank whether there is money: it is their bank's quiet, and its budget for us
+ASKING_FUNDS_LIMIT = "10 per hour; 30 per day"
 #: new safe words of one customer: each time a message says so
 DRAWING_WORDS_LIMIT = "10 per hour; 20 per day"
 #: devices that one customer has show notices
@@ -145,6 +147,10 @@ def asking_limit() -> str:
 
 def adding_devices_limit() -> str:
     return ADDING_DEVICES_LIMIT
+
+
+def asking_funds_limit() -> str:
+    return ASKING_FUNDS_LIMIT
 
 
 def asking_address_limit() -> str:

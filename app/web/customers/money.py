@@ -12,7 +12,9 @@ from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import FieldError, Invalid
+from app.journey.decisions.funds import can_be_asked
 from app.journey.intake.own_bills import typed_amount
+from app.journey.matching.read import Banks, bill_of, match
 from app.journey.outlook import service
 from app.journey.outlook.read import OutlookView, currency_of, outlook_of
 from app.journey.outlook.rules import NAME_MAX, PAYDAYS_MOST, Every
@@ -150,9 +152,11 @@ def _page(refused: Invalid | None = None) -> Response:
     """After a refusal with what was typed, and what is to be mended."""
     with services().reading() as uow:
         view = outlook_of(uow.session, customer=me().customer, now=uow.now)
+        fundable = _fundable(uow, view)
     page = render_template(
         "customers/money.html",
         view=view,
+        fundable=fundable,
         line=line_of(view),
         currencies=_currencies(view.currency),
         every=list(Every),
@@ -166,6 +170,23 @@ def _page(refused: Invalid | None = None) -> Response:
         again=url_for("customers.money") if refused else "",
     )
     return make_response(page, refused.status if refused else 200)
+
+
+def _fundable(uow: UnitOfWork, view: OutlookView) -> dict[str, tuple[str, str]]:
+    """Of each bill that is suggested for today, and that could be paid under a standing consent whose bank can be asked
+    whether the money is there: the consent, and the bank's name."""
+    today = [one.bill for one in view.suggestions if one.pay_on == view.today]
+    bills = {bill.id: asked for bill in today if (asked := bill_of(bill)) is not None}
+    if not bills:
+        return {}
+    banks = Banks.now(services().banks)
+    matched = match(uow.session, customer_id=me().customer.id, bills=bills, banks=banks, now=uow.now)
+    found = {bill_id: ways.covering for bill_id, ways in matched.ways.items()}
+    return {
+        bill_id: (one.consent_id, banks.names[one.bank_id])
+        for bill_id, one in found.items()
+        if one is not None and one.consent_id is not None and can_be_asked(services(), one.bank_id)
+    }
 
 
 def _filled(view: OutlookView) -> dict[str, str]:

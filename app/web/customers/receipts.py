@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import json
+import zoneinfo
 from typing import Any
 
-from flask import g, make_response, render_template, send_file, url_for
+from flask import g, make_response, render_template, request, send_file, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale
 
@@ -15,13 +17,14 @@ from app.errors import Conflict
 from app.journey.corrections.read import chain_of
 from app.journey.receipts.checking import check_secret, receipt_of_sheet
 from app.journey.receipts.proofs import proof_of_bill, proof_of_receipt
-from app.journey.receipts.read import ReceiptView, receipt_view, receipts_of
+from app.journey.receipts.read import RECEIPTS_MOST, ReceiptView, first_and_last_issued, receipt_view, receipts_of
 from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
 from app.people.models import Customer
 from app.web.context import may_be_here, services
 from app.web.customers.filters import time_zone
 from app.web.customers.french import words as _
+from app.web.customers.inbox import PAGES_MOST
 from app.web.customers.limits import address, checking_limit, limiter
 from app.web.customers.pages import blueprint, me, named_receipt
 from app.web.customers.receipt_sheet import Sheet, sheet_of
@@ -29,9 +32,35 @@ from app.web.customers.receipt_sheet import Sheet, sheet_of
 
 @blueprint.get("/receipts")
 def receipts() -> ResponseReturnValue:
+    """Page after page, or those of one year of the customer's calendar."""
+    customer = me().customer
+    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
     with services().reading() as uow:
-        views = receipts_of(uow.session, customer_id=me().customer.id)
-    return render_template("customers/receipts.html", receipts=[named_receipt(view) for view in views])
+        issued = first_and_last_issued(uow.session, customer_id=customer.id)
+        years = _years(customer, *issued) if issued is not None else []
+        year = request.args.get("year", type=int)
+        if year not in years:
+            year = None
+        between = (_begins(customer, year), _begins(customer, year + 1)) if year is not None else None
+        views = receipts_of(uow.session, customer_id=customer.id, between=between, page=page)
+    is_full = len(views) == RECEIPTS_MOST
+    return render_template(
+        "customers/receipts.html",
+        receipts=[named_receipt(view) for view in views],
+        year=year,
+        years=years if len(years) > 1 else [],
+        more_url=url_for("customers.receipts", year=year, page=page + 1) if is_full else None,
+    )
+
+
+def _years(customer: Customer, first: dt.datetime, last: dt.datetime) -> list[int]:
+    """The newest first."""
+    zone = zoneinfo.ZoneInfo(customer.time_zone)
+    return list(range(last.astimezone(zone).year, first.astimezone(zone).year - 1, -1))
+
+
+def _begins(customer: Customer, year: int) -> dt.datetime:
+    return dt.datetime(year, 1, 1, tzinfo=zoneinfo.ZoneInfo(customer.time_zone))
 
 
 @blueprint.get("/bills/<inv>/proof")

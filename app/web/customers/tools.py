@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 
 from app.journey.answers.read import AnswerView, last_answers
 from app.journey.banks.read import troubled_banks
+from app.journey.intake.bill import LateFee
 from app.journey.invoices.read import INBOX_MOST, InvoiceView, Seal, account_view, invoice_view, invoices_of, origin_of
 from app.journey.invoices.states import InvoiceState
 from app.journey.refunds.read import RefundInShort, refunds_in_short
@@ -210,12 +211,17 @@ def _bill(bill: InvoiceView, answer: AnswerView | None, refunds: Sequence[Refund
         "asked": _money(bill.asked),
         "left": _money(bill.left),
         "held_back": _money(bill.held_back) if bill.held_back.minor else None,
+        "late_fee": _late_fee(bill.late_fee) if bill.late_fee and bill.says_how else None,
         "payable_today": _money(bill.payable) if bill.state == InvoiceState.TO_PAY and held is None else None,
         "held": held,
         "answer": _answer(answer) if answer is not None else None,
         "refunds": [_refund(refund) for refund in refunds],
         "page": _absolute(url_for("customers.bill", inv=bill.id)),
     }
+
+
+def _late_fee(fee: LateFee) -> dict[str, Any]:
+    return {"amount": _money(fee.amount), "from": fee.starts_on.isoformat()}
 
 
 def _answer(answer: AnswerView) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,21 @@ from app.keys.customers import CustomerKeys, metadata
 from app.people.mailboxes import mailbox_of
 from app.people.models import Customer
 from consent.base import new_id
-from consent.private import ERASED, KeyKind, KeyMissing, is_sealed, open_with, owned, seal, unseal
+from consent.private import (
+    ERASED,
+    KeyKind,
+    KeyMissing,
+    Private,
+    PrivateJSON,
+    PrivateText,
+    is_sealed,
+    keys_behind,
+    open_all,
+    open_with,
+    owned,
+    seal,
+    unseal,
+)
 from consent.vault import Vault, VaultError
 
 NOW = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
@@ -57,6 +72,23 @@ def test_every_process_has_the_same_keys_and_each_customer_their_own(keys_engine
         unseal(one, profile.replace(b"profile", b"record"))
     with pytest.raises(KeyMissing):
         unseal(one, profile, what="something else")
+
+
+@pytest.mark.each_database
+def test_thousands_are_opened_as_each_by_itself(engine: Engine) -> None:
+    keys = keys_behind(engine.dialect)
+    lines, note = PrivateJSON(KeyKind.PROFILE, gone=list), PrivateText(KeyKind.PROFILE)
+
+    def kept(column: Private, value: Any) -> str:
+        return str(column.process_bind_param(owned(value, "cus_1"), engine.dialect))
+
+    of_rows = [kept(note, "Énergie"), f'"{kept(lines, [{"description": "eau"}])}"', None, "in clear", '[{"a": 1}]', ""]
+    assert open_all(keys, of_rows) == ["Énergie", '[{"description":"eau"}]', None, "in clear", '[{"a": 1}]', ""]
+    sealed = of_rows[0] or ""
+    for cut in (sealed[:-4], sealed.replace("cus_1", "cus_2"), sealed[:-1] + "!"):
+        with pytest.raises(KeyMissing):
+            open_all(keys, [cut])
+    assert open_all(keys, [sealed[: sealed.rindex(":") + 1]]) == [None]  # sealed when the key was gone already
 
 
 @pytest.mark.each_database

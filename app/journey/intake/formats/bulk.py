@@ -46,6 +46,8 @@ COLUMNS = (
     "note",
     "early_payment.until",
     "early_payment.discount",
+    "late_fee.amount",
+    "late_fee.from",
 )
 _SEPARATORS = (",", ";", "\t")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee, Seller
-from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, text, xml
+from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, LateFee, Line, Means, Payee, Seller
+from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, late_fee, text, xml
 from app.journey.intake.formats.fields import given, maybe_exact, maybe_line, plain, required, several
 from app.journey.intake.means import CREDIT_TRANSFERS
 from connectors.money import Money
@@ -107,6 +107,7 @@ def _bill(parts: _Parts) -> Bill:
         creditor_id=text.shown(plain(settlement, "ram:CreditorReferenceID"), limit=text.ID_MAX),
         remittance_reference=fields.reference(given(settlement, "ram:PaymentReference")),
         early_payments=_early_payments(terms, issued_on, totals) if kind is BillKind.INVOICE else (),
+        late_fee=_late_fee(terms, issued_on, totals.payable) if kind is BillKind.INVOICE else None,
         terms=fields.paragraphs(description for each in terms for description in each.descriptions),
         order_reference=maybe_exact(agreement, "ram:BuyerOrderReferencedDocument/ram:IssuerAssignedID"),
         preceding_numbers=_preceding_numbers(settlement),
@@ -171,13 +172,14 @@ def _money(node: xml.Node, currency: str) -> Money:
 
 
 class _Terms:
-    """One ram:SpecifiedTradePaymentTerms (BT-9, BT-20, and BG-X-41 with a discount)."""
+    """One ram:SpecifiedTradePaymentTerms (BT-9, BT-20, and what EXTENDED has of discounts and of penalties)."""
 
     def __init__(self, node: xml.Node) -> None:
         due = given(node, f"ram:DueDateDateTime/{_DAY}")
         self.due_on = fields.compact_date(due) if due else None
         self.descriptions = several(node, "ram:Description")
         self.discounts = several(node, "ram:ApplicableTradePaymentDiscountTerms")
+        self.penalties = several(node, "ram:ApplicableTradePaymentPenaltyTerms")
         self.part = given(node, "ram:PartialPaymentAmount")
         self.payee = node.maybe("ram:PayeeTradeParty")
 
@@ -197,6 +199,19 @@ class _Terms:
             found += skonto
         tiers = [tier for tier in found if tier.percent or tier.amount]
         return None if tiers and self.payee is not None else tiers
+
+    def late_fee(self, penalty: xml.Node, issued_on: dt.date, due_on: dt.date | None, payable: Money) -> LateFee | None:
+        """Of these penalty terms, where they are a fixed amount and nothing else: the days are those of a discount."""
+        amount = given(penalty, "ram:ActualPenaltyAmount")
+        of_rate = (given(penalty, "ram:CalculationPercent"), given(penalty, "ram:BasisAmount"))
+        if amount is None or any(of_rate) or self.payee is not None:
+            return None
+        return late_fee.named(
+            _money(amount, payable.currency),
+            late_fee.day_after(self._until(penalty, issued_on)),
+            issued_on=issued_on,
+            due_on=due_on,
+        )
 
     def is_part(self, payable: Money) -> bool:
         """Whether they say that they are about another amount than all that is due."""
@@ -242,6 +257,15 @@ def _early_payments(terms: list[_Terms], issued_on: dt.date, totals: _Totals) ->
     if tiers and any(each.is_part(totals.payable) for each in terms):
         return ()
     return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
+
+
+def _late_fee(terms: list[_Terms], issued_on: dt.date, payable: Money) -> LateFee | None:
+    """Of all that is due. Of two nobody could say which."""
+    found = [(each, penalty) for each in terms for penalty in each.penalties]
+    if len(found) != 1 or any(each.is_part(payable) for each in terms):
+        return None
+    ((one, penalty),) = found
+    return one.late_fee(penalty, issued_on, _due_on(terms), payable)
 
 
 # --- who sends it, and where the money goes

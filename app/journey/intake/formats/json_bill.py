@@ -7,10 +7,11 @@ together.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
-from app.journey.intake.bill import CORRECTED, Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee
+from app.journey.intake.bill import CORRECTED, Bill, BillKind, BillRefused, EarlyPayment, LateFee, Line, Means, Payee
 from app.journey.intake.formats import accounts, checks, json_fields, json_tree
 from app.journey.intake.means import MeansKind
 from connectors.money import Money
@@ -50,6 +51,7 @@ def _bill(found: Mapping[str, Any]) -> Bill:
         creditor_id=found.get("creditor_id"),
         remittance_reference=found.get("reference"),
         early_payments=_early_payments(found, payable),
+        late_fee=_late_fee(found, payable, kind),
         order_reference=found.get("order_reference"),
         lines=tuple(_bill_line(index, each, currency) for index, each in enumerate(found.get("lines", ()))),
         note=found.get("note"),
@@ -140,6 +142,36 @@ def _early_payment(
     if said["until"] < found["issued_on"]:
         raise BillRefused("date-refused", "The discount ends before the bill begins.", element=f"{at}/until")
     return EarlyPayment(until=said["until"], discount=discount)
+
+
+def _late_fee(found: Mapping[str, Any], payable: Money, kind: BillKind) -> LateFee | None:
+    if "late_fee" not in found:
+        return None
+    if kind is BillKind.CREDIT_NOTE or found.get("means") in _COLLECTED:
+        whose = "A credit note" if kind is BillKind.CREDIT_NOTE else "What you collect"
+        raise BillRefused("value-refused", f"{whose} is paid late by nobody: leave the fee out.", element="/late_fee")
+    said = found["late_fee"]
+    fee = checks.json_amount(said["amount"], payable.currency, element="/late_fee/amount")
+    if fee.minor <= 0:
+        detail = "The fee must be more than nothing. That of a small bill may be more than the bill."
+        raise BillRefused("amounts-do-not-add-up", detail, element="/late_fee/amount")
+    return LateFee(starts_on=_starts_on(found, said), amount=fee)
+
+
+def _starts_on(found: Mapping[str, Any], said: Mapping[str, Any]) -> dt.date:
+    """The first day with the fee: as it is said, else the day after the due day."""
+    due_on: dt.date | None = found.get("due_on")
+    if "from" not in said:
+        if due_on is None:
+            detail = "The bill names no due day: say from which day on the fee is owed."
+            raise BillRefused("element-missing", detail, element="/late_fee/from")
+        return due_on + dt.timedelta(days=1)
+    starts_on: dt.date = said["from"]
+    if starts_on <= (due_on or found["issued_on"]):
+        after = f"the due day, {due_on}" if due_on else f"the day of issue, {found['issued_on']}"
+        detail = f"Nobody is late on that day: the fee is owed from a day after {after}."
+        raise BillRefused("date-refused", detail, element="/late_fee/from")
+    return starts_on
 
 
 def _bill_line(index: int, found: Mapping[str, Any], currency: str) -> Line:

@@ -74,14 +74,20 @@ class _Text(_Field, fields.String):
 class _Date(_Field, fields.Date):
     """A calendar day."""
 
-    def __init__(self, description: str, *, required: bool = False) -> None:
-        super().__init__(required=required, metadata={"description": description, "example": "2026-12-01"})
+    def __init__(
+        self, description: str, *, required: bool = False, data_key: str | None = None, example: str = "2026-12-01"
+    ) -> None:
+        super().__init__(
+            required=required, data_key=data_key, metadata={"description": description, "example": example}
+        )
         self.reader = _text_reader(partial(checks.date, element=""))
 
 
 def _object_reader(schema: Schema) -> _Reader:
     known = cast("dict[str, _Field]", schema.fields)
-    steps = [(name, field.required, field.reader) for name, field in known.items()]
+    # as it is called in JSON: a word like `from` cannot be an attribute's name
+    named = {field.data_key or name: field for name, field in known.items()}
+    steps = [(name, field.required, field.reader) for name, field in named.items()]
 
     def read(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
@@ -96,7 +102,7 @@ def _object_reader(schema: Schema) -> _Reader:
             elif required:
                 raise BillRefused("element-missing", MISSING, element=f"/{name}")
         if len(found) < len(value):
-            unknown = next(name for name in value if name not in known)
+            unknown = next(name for name in value if name not in named)
             detail = "There is no field of this name."
             raise BillRefused("element-unknown", detail, element=json_tree.pointer_of("", unknown))
         return found
@@ -276,6 +282,25 @@ class DiscountSchema(_Strict):
     )
 
 
+class LateFeeSchema(_Strict):
+    """What being late costs: one fixed amount. It is shown to your customer and never paid with this bill: once it is
+    owed, ask for it with a new version of the bill or with another bill."""
+
+    amount = _Text(
+        _exact(text.QUOTE_MAX),
+        "In the currency of the bill: more than nothing. That of a small bill may be more than the bill.",
+        required=True,
+        pattern=_AMOUNT_PATTERN,
+        example="5.00",
+    )
+    from_ = _Date(
+        "First day on which it is owed, on your customer's own calendar: after due_on. Without it: the day after"
+        " due_on. Time that you give your customer moves it to the day after that time.",
+        data_key="from",
+        example="2026-12-02",
+    )
+
+
 class BillSchema(_Strict):
     """A bill. Every value is a text in quotes, amounts included, so that no program rounds them."""
 
@@ -359,4 +384,8 @@ class BillSchema(_Strict):
         "All discounts for paying early, the earliest day first; each later one takes off less. Not beside"
         " early_payment.",
         most=TIERS_MAX,
+    )
+    late_fee = _Nested(
+        LateFeeSchema,
+        "What being late costs. Neither of a credit note nor of what you collect.",
     )

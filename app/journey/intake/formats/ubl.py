@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from lxml import etree
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee, Seller
-from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, text, xml
+from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, LateFee, Line, Means, Payee, Seller
+from app.journey.intake.formats import accounts, checks, codes, early_payment, fields, late_fee, text, xml
 from app.journey.intake.formats.fields import given, maybe_exact, maybe_line, plain, required, several
 from app.journey.intake.means import CREDIT_TRANSFERS
 from connectors.money import Money
@@ -120,6 +120,7 @@ def _bill(root: xml.Node, root_kind: BillKind) -> Bill:
         creditor_id=_creditor_id(party, root.maybe("cac:PayeeParty")),
         remittance_reference=_reference(means, chosen),
         early_payments=_early_payments(terms, chosen, issued_on, totals) if kind is BillKind.INVOICE else (),
+        late_fee=_late_fee(terms, chosen, issued_on, due, totals.payable) if kind is BillKind.INVOICE else None,
         terms=fields.paragraphs(notes),
         order_reference=maybe_exact(root, "cac:OrderReference/cbc:ID"),
         preceding_numbers=_preceding_numbers(root),
@@ -245,6 +246,39 @@ def _settlement_discount(terms: xml.Node, currency: str) -> list[early_payment.T
         amount=_money(amount, currency) if amount else None,
     )
     return [] if tier.percent == 0 and tier.amount is None else [tier]
+
+
+def _late_fee(
+    terms: list[xml.Node], chosen: _Means | None, issued_on: dt.date, due_on: dt.date | None, payable: Money
+) -> LateFee | None:
+    """A fixed amount for paying late, of all that is due. Two of them, or a percentage, and nobody could say which."""
+    with_fee = [each for each in terms if given(each, "cbc:PenaltyAmount") or _has_rate(each)]
+    if len(with_fee) != 1 or _has_rate(with_fee[0]) or _has_conditions(with_fee[0], chosen, issued_on):
+        return None
+    if _instalments(terms) or any(_is_part(each, payable) for each in terms):
+        return None
+    amount = _money(required(with_fee[0], "cbc:PenaltyAmount"), payable.currency)
+    starts_on = _late_from(with_fee[0], due_on)
+    return late_fee.named(amount, starts_on, issued_on=issued_on, due_on=due_on)
+
+
+def _has_rate(terms: xml.Node) -> bool:
+    percent = given(terms, "cbc:PenaltySurchargePercent")
+    return percent is not None and early_payment.percent(percent.text(), element=percent.path) != 0
+
+
+def _late_from(terms: xml.Node, due_on: dt.date | None) -> dt.date | None:
+    """The first day of its penalty period, which must have no end; without one the day after the due day, if these
+    terms name no other day."""
+    period = terms.maybe("cac:PenaltyPeriod")
+    if period is not None:
+        start = given(period, "cbc:StartDate")
+        is_open = given(period, "cbc:EndDate") is None and given(period, "cbc:DurationMeasure") is None
+        return fields.date(start) if start is not None and is_open else None
+    named = (given(terms, "cbc:PaymentDueDate"), given(terms, "cac:SettlementPeriod/cbc:EndDate"))
+    if any(fields.date(each) != due_on for each in named if each is not None):
+        return None
+    return late_fee.day_after(due_on)
 
 
 def _preceding_numbers(root: xml.Node) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from app.journey.consents.exchange import exchange_consent_code
 from app.journey.consents.follow import follow
 from app.journey.consents.models import CustomerBank
 from app.journey.consents.read import ConsentView, consent_view, consents_now
-from app.journey.consents.renewing import fresh_token
+from app.journey.consents.renewing import fresh_token, other_token
 from app.journey.consents.step import follow_from, lose_access, step, take_back, work_key
 from app.journey.consents.stopping import taken_back
 from app.journey.matching.read import _known
@@ -257,6 +257,42 @@ def test_nor_where_the_customer_approved_anew_and_nothing_came_to_renew_that_wit
     house.bank.meanwhile = lambda: house.keep(access="approved anew", refresh=None)
     assert house.fresh() == "approved anew"
     assert (house.state(), house.token()) == ("authorised", "approved anew")
+
+
+def other(house: Keeping, refused: str) -> str | None:
+    return other_token(house.services, consent_id=house.consent_id, refused=refused, deadline_s=5)
+
+
+def test_in_place_of_a_token_that_the_bank_does_not_take_one_is_renewed(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="dead", refresh="r-1")
+    house.bank.answers["renew"] = Authorised(access_token="new", expires_in_s=600, refresh_token="r-2")
+    assert (other(house, "dead"), house.token()) == ("new", "new")
+    assert house.bank.verbs().count("renew") == 1
+
+
+def test_nothing_is_renewed_where_another_one_has_come_since(house: Keeping) -> None:
+    """What another worker has just renewed was not refused, and is not forgotten."""
+    house.standing_at(*STANDS)
+    house.keep(access="another's", refresh="r-2")
+    assert (other(house, "dead"), house.token()) == ("another's", "another's")
+    assert "renew" not in house.bank.verbs()
+
+
+def test_what_nothing_can_be_renewed_with_is_kept(house: Keeping) -> None:
+    """It may have been a gateway's bad hour: whoever pays with it finds that out."""
+    house.standing_at(*STANDS)
+    house.keep(access="dead", refresh=None)
+    assert (other(house, "dead"), house.token(), house.state()) == (None, "dead", "authorised")
+
+
+def test_a_bank_that_does_not_renew_it_just_now_ends_nothing(house: Keeping) -> None:
+    house.standing_at(*STANDS)
+    house.keep(access="dead", refresh="r-1")
+    house.bank.answers["renew"] = BankUnavailable("not now")
+    assert (other(house, "dead"), house.state()) == (None, "authorised")
+    house.bank.answers["renew"] = Authorised(access_token="new", expires_in_s=600, refresh_token="r-2")
+    assert house.fresh() == "new"
 
 
 def test_where_the_bank_takes_the_refresh_token_no_more_it_is_stopped(house: Keeping) -> None:

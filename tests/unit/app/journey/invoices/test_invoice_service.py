@@ -67,6 +67,7 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
             order_reference="PO 7",
             note="Thank you.",
             early_payment={"until": "2026-11-20", "discount": "1.68"},
+            late_fee={"amount": "5.00"},
             lines=[
                 {"description": "Water", "quantity": "21 m³", "amount": "79.81"},
                 {"description": "Service"},
@@ -90,6 +91,8 @@ def test_a_bill_becomes_an_invoice_of_the_same_words(house: House) -> None:
         "discount_minor": 168,
         "discount_until": dt.date(2026, 11, 20),
         "later_discounts": [],
+        "late_fee_minor": 500,
+        "late_fee_from": dt.date(2026, 12, 2),
         "issued_on": dt.date(2026, 11, 1),
         "due_on": dt.date(2026, 12, 1),
         "expires_on": None,

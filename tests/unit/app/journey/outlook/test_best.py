@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from app.journey.intake.bill import LateFee
 from app.journey.invoices.rules import Discount
 from app.journey.outlook.best import HORIZON, LOOKS_MOST, Bill, plan
 from app.journey.outlook.rules import cash, last_day
@@ -16,6 +17,7 @@ from connectors.money import Money
 from tests.support.thorough import thorough
 
 TODAY = dt.date(2026, 2, 25)
+DAY = dt.timedelta(days=1)
 DAYS = [TODAY + dt.timedelta(days=number) for number in range(HORIZON)]
 #: no search of so few bills needs as many looks
 ALL_LOOKS = 10**8
@@ -50,7 +52,7 @@ def drawn(seed: int, *, most: int = 9) -> Case:
                 later = first + dt.timedelta(days=rng.randint(1, 30))
                 tiers += (Discount(later, Money(rng.randint(1, saves - 1), "EUR")),)
         last = at(rng.randint(0, HORIZON)) if rng.random() < 0.15 else None
-        bills.append(Bill(left, due, tiers, rng.choice((0, 0, 1, 3, 8)), last))
+        bills.append(Bill(left, due, tiers, drawn_fee(rng, due), last))
     total, floor = sum(bill.left_minor for bill in bills), rng.randint(-5, 5) * unit
     balance = floor + rng.randint(-total // 4, total)
     changes = [0] * HORIZON
@@ -59,6 +61,15 @@ def drawn(seed: int, *, most: int = 9) -> Case:
     for _ in range(rng.randint(0, 3)):  # decided payments
         changes[rng.randrange(HORIZON)] -= rng.randint(1, total // 3 + 1)
     return bills, days, [balance + each for each in itertools.accumulate(changes)], floor
+
+
+def drawn_fee(rng: random.Random, due: dt.date | None) -> LateFee | None:
+    """Mostly from the day after the due day, else from a later one; without a due day from any."""
+    minor = rng.choice((0, 0, 1, 3, 8))
+    if not minor:
+        return None
+    starts_on = at(rng.randint(-5, HORIZON + 5)) if due is None else due + DAY
+    return LateFee(starts_on=starts_on + rng.choice((0, 0, 1, 14)) * DAY, amount=Money(minor, "EUR"))
 
 
 def best_of_all(case: Case) -> list[dt.date | None]:
@@ -77,11 +88,12 @@ def best_of_all(case: Case) -> list[dt.date | None]:
         for number, day in enumerate(options):
             saves = next((each.saves.minor for each in bill.discounts if day <= each.until), 0)
             is_paid, is_late = number < len(choices), bill.due_on is not None and day > bill.due_on
+            fee = bill.late_fee
             is_over = bill.last_on is not None and day > bill.last_on
             row.append(
                 (
                     (10**9 if is_over else bill.left_minor - saves) if is_paid else 0,
-                    bill.late_fee_minor if is_late else 0,
+                    fee.amount.minor if fee is not None and day >= fee.starts_on else 0,
                     int(is_late),
                     saves if is_paid else 0,
                     (day - TODAY).days * (count - rank),
@@ -180,8 +192,13 @@ def test_what_counts_first_outweighs_all_that_counts_after_it() -> None:
     assert paid_first(plain, Bill(1000)) == [True, False]  # the preferred one
     assert paid_first(plain, Bill(1000, discounts=(Discount(soon, Money(1, "EUR")),))) == [False, True]
     assert paid_first(Bill(1000, discounts=saves), Bill(1000, due_on=soon)) == [False, True]
-    assert paid_first(Bill(1000, due_on=soon), Bill(1000, due_on=soon, late_fee_minor=1)) == [False, True]
-    assert paid_first(Bill(1000, due_on=at(-1), late_fee_minor=500), Bill(1000, due_on=soon)) == [False, True]
+    fee = LateFee(starts_on=at(4), amount=Money(1, "EUR"))
+    assert paid_first(Bill(1000, due_on=soon), Bill(1000, due_on=soon, late_fee=fee)) == [False, True]
+    assert paid_first(Bill(1000, due_on=soon, discounts=saves), Bill(1000, late_fee=fee)) == [False, True]
+    # one that is owed already, or not before there is money again, is the same on each day
+    for starts_on in (TODAY, at(11)):
+        same = LateFee(starts_on=starts_on, amount=Money(500, "EUR"))
+        assert paid_first(Bill(1000, due_on=at(-1), late_fee=same), Bill(1000, due_on=soon)) == [False, True]
     assert paid_first(Bill(1000, due_on=at(-1)), plain) == [True, False]  # it is late on each day
 
 

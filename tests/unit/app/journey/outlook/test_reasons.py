@@ -92,6 +92,9 @@ def test_every_figure_is_what_it_says() -> None:
             assert each.pay_on == day
             assert each.price == price(bill, day or TODAY)
             assert each.reasons, seed
+            of_fee = [reason.why for reason in each.reasons if reason.why in (Why.NO_FEE, Why.FEE)]
+            may_be_avoided = bill.late_fee is not None and day is None and bill.late_fee.starts_on > at(HORIZON)
+            assert len(of_fee) == (bill.late_fee is not None and not may_be_avoided), seed
             others = list(of_days)
             for number, on in enumerate(chosen):
                 for after in range(HORIZON):
@@ -148,6 +151,12 @@ def check(reason: Reason, bill: Bill, day: D | None, others: list[int], case: Ca
         assert day == TODAY
         assert due is not None
         assert due >= TODAY
+    elif reason.why in (Why.NO_FEE, Why.FEE):
+        assert bill.late_fee is not None
+        first = bill.late_fee.starts_on
+        assert (reason.day, reason.amount) == (first - dt.timedelta(days=1), bill.late_fee.amount.minor)
+        assert ((day or at(HORIZON)) < first) is (reason.why is Why.NO_FEE)
+        assert day is not None or reason.why is Why.FEE
     else:
         assert reason == Reason(Why.FREE)
         assert due is None

@@ -197,7 +197,7 @@ def test_folding_twice_changes_nothing_and_leaves_no_mark(text: str) -> None:
 
 @given(st.lists(st.text(max_size=20), max_size=5))
 def test_folding_many_is_folding_each(texts: list[str]) -> None:
-    assert rules._fold_all(texts) == [rules.fold(text) for text in texts] or texts == []
+    assert rules._fold_all(texts) == {text: rules.fold(text) for text in texts}
 
 
 @given(st.text("aàâäeéèêëiîïoôöuùûüçñœæ", min_size=1, max_size=8), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))

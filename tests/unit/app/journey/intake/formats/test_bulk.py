@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 
-from app.journey.intake.bill import BillRefused
+from app.journey.intake.bill import BillRefused, LateFee
 from app.journey.intake.formats import bulk
 from app.journey.intake.formats.bulk import BulkLine
 from app.journey.intake.means import kind_of
@@ -76,6 +78,15 @@ def test_a_discount_has_two_columns() -> None:
     (found,) = rows(f"{HEADER},early_payment.until,early_payment.discount", f"{ROW},2026-11-15,1.68")
     assert found.bill is not None
     assert [each.discount for each in found.bill.early_payments] == [Money(168, "EUR")]
+
+
+def test_a_late_fee_has_two_columns_of_which_one_may_be_left_out() -> None:
+    (found,) = rows(f"{HEADER},late_fee.amount,late_fee.from", f"{ROW},5.00,2026-12-15")
+    assert found.bill is not None
+    assert found.bill.late_fee == LateFee(starts_on=dt.date(2026, 12, 15), amount=Money(500, "EUR"))
+    (found,) = rows(f"{HEADER},late_fee.amount", f"{ROW},5.00")
+    assert found.bill is not None
+    assert found.bill.late_fee == LateFee(starts_on=dt.date(2026, 12, 2), amount=Money(500, "EUR"))
 
 
 def test_a_table_may_say_how_each_is_paid() -> None:

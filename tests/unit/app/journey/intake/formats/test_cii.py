@@ -7,8 +7,18 @@ from typing import Any
 
 import pytest
 
-from app.journey.intake.bill import AccountScheme, Bill, BillKind, BillRefused, EarlyPayment, Means, Payee, Seller
-from app.journey.intake.formats import xml_bill
+from app.journey.intake.bill import (
+    AccountScheme,
+    Bill,
+    BillKind,
+    BillRefused,
+    EarlyPayment,
+    LateFee,
+    Means,
+    Payee,
+    Seller,
+)
+from app.journey.intake.formats import schemas, xml, xml_bill
 from connectors.money import Money
 from tests.support.bills import IBAN, NUMBER, REFERENCE, SELLER_NAME, SELLER_VAT, TO, cii_bill, cii_terms
 
@@ -217,3 +227,41 @@ def test_several_discount_terms_are_as_many_discounts() -> None:
 
 def test_a_credit_has_no_discount() -> None:
     assert read(type_code="381", terms=cii_terms(discount=measure("14") + percent("2.00"))).early_payments == ()
+
+
+# --- late fees
+
+FEE = "<ram:ActualPenaltyAmount>5.00</ram:ActualPenaltyAmount>"
+
+
+@pytest.mark.parametrize(("days", "starts_on"), [("", 2), (measure("30"), 2), (measure("44"), 16)])
+def test_a_fixed_penalty_is_a_late_fee(days: str, starts_on: int) -> None:
+    content = cii_bill(terms=cii_terms(due_on="20261201", penalty=days + FEE))
+    found = LateFee(starts_on=dt.date(2026, 12, starts_on), amount=Money(500, "EUR"))
+    assert xml_bill.read(content).late_fee == found
+    schemas.check(xml.parse(content))
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        percent("8.00"),
+        percent("8.00") + FEE,
+        "<ram:BasisAmount>84.20</ram:BasisAmount>" + FEE,
+        measure("1", "MON") + FEE,
+        measure("29") + FEE,  # it would be owed on the due day
+        FEE.replace("5.00", "0"),
+    ],
+)
+def test_a_penalty_that_leaves_something_to_guess_is_not_read(penalty: str) -> None:
+    assert read(terms=cii_terms(due_on="20261201", penalty=penalty)).late_fee is None
+
+
+def test_a_penalty_of_an_instalment_or_for_another_payee_or_one_of_two_is_not_read() -> None:
+    whole = cii_terms(due_on="20261201", penalty=FEE)
+    half = whole.replace("<ram:Applicable", part("42.10") + "<ram:Applicable")
+    factor = "<ram:PayeeTradeParty><ram:Name>Factor AG</ram:Name></ram:PayeeTradeParty>"
+    other = whole.replace("</ram:SpecifiedT", factor + "</ram:SpecifiedT")
+    for terms in (half, whole + whole, other, whole + cii_terms(due_on="20261215")):
+        assert read(terms=terms).late_fee is None
+    assert read(type_code="381", terms=whole).late_fee is None

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow.fields import Field
 
-from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, Line, Payee
+from app.journey.intake.bill import Bill, BillKind, BillRefused, EarlyPayment, LateFee, Line, Payee
 from app.journey.intake.formats import json_bill as reader
 from app.journey.intake.formats.json_fields import BillSchema
 from app.journey.intake.means import details_of, kind_of
@@ -105,6 +105,29 @@ def test_several_discounts_are_as_many_tiers_and_none_are_none() -> None:
     assert len(reader.read(json_bill(discounts=several(*range(20, 10, -1)))).early_payments) == 10
 
 
+@pytest.mark.parametrize(
+    ("changes", "starts_on"),
+    [
+        ({"late_fee": {"amount": "5.00"}}, dt.date(2026, 12, 2)),  # the day after the due day
+        ({"late_fee": {"amount": "5.00", "from": "2026-12-02"}}, dt.date(2026, 12, 2)),
+        ({"late_fee": {"amount": "5.00", "from": "2026-12-15"}}, dt.date(2026, 12, 15)),
+        ({"late_fee": {"amount": "5.00", "from": "2026-11-02"}, "due_on": None}, dt.date(2026, 11, 2)),
+        # a new version that is issued when its fee is owed already
+        ({"late_fee": {"amount": "5.00"}, "due_on": "2026-10-15", "replaces": "2026-00398"}, dt.date(2026, 10, 16)),
+        ({"late_fee": {"amount": "5.00"}, "due_on": "2100-12-31"}, dt.date(2101, 1, 1)),
+    ],
+)
+def test_a_late_fee_begins_after_the_due_day(changes: dict[str, Any], starts_on: dt.date) -> None:
+    assert reader.read(json_bill(**changes)).late_fee == LateFee(starts_on=starts_on, amount=Money(500, "EUR"))
+
+
+def test_a_late_fee_may_be_more_than_the_bill_and_no_bill_needs_one() -> None:
+    found = reader.read(json_bill(late_fee={"amount": "400.00"})).late_fee
+    assert found is not None
+    assert found.amount == Money(40000, "EUR")
+    assert reader.read(json_bill()).late_fee is None
+
+
 REFUSALS: list[tuple[dict[str, Any], str, str]] = [
     ({"to": None}, "element-missing", "/to"),
     ({"number": "  "}, "element-missing", "/number"),
@@ -180,6 +203,20 @@ REFUSALS: list[tuple[dict[str, Any], str, str]] = [
         ({"discounts": [{"until": "2026-11-15", "amount": amount}]}, "amounts-do-not-add-up", "/discounts/0/amount")
         for amount in ("0.00", "84.20", "99.00")
     ),
+    ({"late_fee": "5.00"}, "type-refused", "/late_fee"),
+    ({"late_fee": {}}, "element-missing", "/late_fee/amount"),
+    ({"late_fee": {"amount": 5}}, "type-refused", "/late_fee/amount"),
+    ({"late_fee": {"amount": "5,00"}}, "amount-refused", "/late_fee/amount"),
+    ({"late_fee": {"amount": "5.00", "from_": "2026-12-02"}}, "element-unknown", "/late_fee/from_"),
+    ({"late_fee": {"amount": "5.00", "currency": "GBP"}}, "element-unknown", "/late_fee/currency"),
+    ({"late_fee": {"amount": "5.00", "from": "soon"}}, "date-refused", "/late_fee/from"),
+    ({"late_fee": {"amount": "5.00", "from": "2026-12-01"}}, "date-refused", "/late_fee/from"),  # the due day
+    ({"late_fee": {"amount": "5.00"}, "due_on": None}, "element-missing", "/late_fee/from"),
+    ({"late_fee": {"amount": "5.00", "from": "2026-11-01"}, "due_on": None}, "date-refused", "/late_fee/from"),
+    ({"late_fee": {"amount": "0.00"}}, "amounts-do-not-add-up", "/late_fee/amount"),
+    ({"late_fee": {"amount": "5.00"}, "kind": "credit_note", "corrects": "1"}, "value-refused", "/late_fee"),
+    ({"late_fee": {"amount": "5.00"}, "means": "direct_debit", "payee": None}, "value-refused", "/late_fee"),
+    ({"late_fee": {"amount": "5.00"}, "means": "card", "payee": None}, "value-refused", "/late_fee"),
     ({"lines": [{"description": "x"}] * 1001}, "too-large", "/lines"),
     ({"note": [[[[[[[[[]]]]]]]]]}, "too-large", "/note/0/0/0/0/0/0/0"),
     ({"lines": [{"description": str(index)} for index in range(20_000)]}, "too-large", ""),
@@ -239,7 +276,7 @@ def test_the_schema_describes_every_field() -> None:
     assert list(fields) == [
         *("to", "number", "issued_on", "kind", "corrects", "replaces", "due_on", "currency", "amount", "payee"),
         *("means", "mandate", "creditor_id", "reference"),
-        *("order_reference", "note", "lines", "early_payment", "discounts"),
+        *("order_reference", "note", "lines", "early_payment", "discounts", "late_fee"),
     ]
     assert all(field.metadata["description"] for field in fields.values())
 
@@ -262,17 +299,24 @@ def bills(draw: st.DrawFn) -> Bill:
         for until, minor in zip(days, sorted(saves, reverse=True), strict=True)
     )
     amounts = st.builds(Money, st.integers(-(10**12), 10**12), st.just(currency))
+    due_on = draw(st.none() | DAYS)
+    after, last = (due_on or issued_on) + dt.timedelta(days=1), dt.date(2100, 12, 31)
+    fee = None
+    if after <= last and draw(st.booleans()):
+        minor = draw(st.integers(1, payable.minor))
+        fee = LateFee(starts_on=draw(st.dates(after, last)), amount=Money(minor, currency))
     lines = st.builds(Line, description=WORDS, quantity=st.none() | WORDS, amount=st.none() | amounts)
     return Bill(
         kind=BillKind.INVOICE,
         number=draw(WORDS),
         issued_on=issued_on,
-        due_on=draw(st.none() | DAYS),
+        due_on=due_on,
         payable=payable,
         to=draw(WORDS),
         payee=Payee(name=draw(WORDS), iban=IBAN),
         remittance_reference=draw(st.none() | WORDS.filter(lambda word: not word.upper().startswith("R"))),
         early_payments=tuple(tiers),
+        late_fee=fee,
         order_reference=draw(st.none() | WORDS),
         lines=tuple(draw(st.lists(lines, max_size=3))),
         note=draw(st.none() | WORDS),
@@ -304,6 +348,9 @@ def as_json(bill: Bill) -> bytes:
         note=bill.note,
         lines=lines or None,
         discounts=tiers or None,
+        late_fee={"amount": str(bill.late_fee.amount), "from": bill.late_fee.starts_on.isoformat()}
+        if bill.late_fee
+        else None,
     )
 
 

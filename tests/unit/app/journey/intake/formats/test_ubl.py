@@ -9,8 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.journey.intake.bill import AccountScheme, Bill, BillKind, BillRefused, EarlyPayment, Line, Means, Payee, Seller
-from app.journey.intake.formats import ubl
+from app.journey.intake.bill import (
+    AccountScheme,
+    Bill,
+    BillKind,
+    BillRefused,
+    EarlyPayment,
+    LateFee,
+    Line,
+    Means,
+    Payee,
+    Seller,
+)
+from app.journey.intake.formats import schemas, ubl, xml
 from app.journey.intake.rules import can_be_taken
 from connectors.money import EXPONENTS, Money
 from tests.support.bills import IBAN, NUMBER, REFERENCE, SELLER_NAME, SELLER_VAT, TO, ubl_bill, ubl_means
@@ -403,6 +414,69 @@ def test_an_end_date_that_is_none_is_refused() -> None:
         "date-refused",
         "/Invoice/cac:PaymentTerms/cac:SettlementPeriod/cbc:EndDate",
     )
+
+
+# --- late fees
+
+PENALTY = '<cbc:PenaltyAmount currencyID="EUR">5.00</cbc:PenaltyAmount>'
+PENALTY_PERIOD = "<cac:PenaltyPeriod><cbc:StartDate>2026-12-15</cbc:StartDate></cac:PenaltyPeriod>"
+
+
+@pytest.mark.parametrize(
+    ("terms", "starts_on"),
+    [
+        (PENALTY, dt.date(2026, 12, 2)),
+        (PENALTY + PENALTY_PERIOD, dt.date(2026, 12, 15)),
+        ("<cbc:PenaltySurchargePercent>0</cbc:PenaltySurchargePercent>" + PENALTY, dt.date(2026, 12, 2)),
+        (PENALTY + "<cbc:PaymentDueDate>2026-12-01</cbc:PaymentDueDate>", dt.date(2026, 12, 2)),
+        (SETTLEMENT + NEXT + PENALTY, dt.date(2026, 12, 2)),
+    ],
+)
+def test_a_fixed_penalty_is_a_late_fee(terms: str, starts_on: dt.date) -> None:
+    found = read(extra_terms=terms)
+    assert found.late_fee == LateFee(starts_on=starts_on, amount=Money(500, "EUR"))
+    schemas.check(xml.parse(ubl_bill(extra_terms=terms)))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        "<cbc:PenaltySurchargePercent>8</cbc:PenaltySurchargePercent>",
+        "<cbc:PenaltySurchargePercent>8</cbc:PenaltySurchargePercent>" + PENALTY,
+        PENALTY.replace("5.00", "0.00"),
+        PENALTY + NEXT + PENALTY,
+        PENALTY + PENALTY_PERIOD.replace("2026-12-15", "2026-12-01"),  # the due day
+        PENALTY + PENALTY_PERIOD.replace("</cac", "<cbc:EndDate>2026-12-20</cbc:EndDate></cac"),
+        PENALTY + "<cac:PenaltyPeriod><cbc:DurationMeasure unitCode='DAY'>9</cbc:DurationMeasure></cac:PenaltyPeriod>",
+        PENALTY + "<cbc:PaymentDueDate>2026-11-20</cbc:PaymentDueDate>",
+        SETTLEMENT.replace("<cac", PENALTY + "<cac"),  # after which of two days?
+        HALF + PENALTY,
+        PENALTY + NEXT + HALF,
+        "<cbc:PaymentMeansID>2</cbc:PaymentMeansID>" + PENALTY,
+    ],
+)
+def test_a_penalty_that_leaves_something_to_guess_is_not_read(terms: str) -> None:
+    assert read(extra_terms=terms).late_fee is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Indemnité forfaitaire pour frais de recouvrement : 40 €",
+        "#PMT#Indemnité forfaitaire de 40,00 EUR",
+        "Late payment charge of 5.00 EUR",
+    ],
+)
+def test_words_are_shown_and_never_become_an_amount(words: str) -> None:
+    found = read(terms=words, note=words)
+    assert (found.late_fee, found.terms, found.note) == (None, words, words)
+
+
+def test_neither_a_credit_nor_a_bill_without_any_day_has_a_late_fee() -> None:
+    assert read(root="CreditNote", extra_terms=PENALTY).late_fee is None
+    assert read(due_on=None, extra_terms=PENALTY).late_fee is None
+    found = read(due_on=None, extra_terms=PENALTY + PENALTY_PERIOD).late_fee
+    assert found == LateFee(starts_on=dt.date(2026, 12, 15), amount=Money(500, "EUR"))
 
 
 # --- lines
