@@ -19,6 +19,7 @@ from config.settings import Settings
 from connectors.company_register import CompanyRegister, NoRegister, RegisterService
 from connectors.payee_name import NobodyToAsk, PayeeNames, VerificationOfPayee
 from connectors.registry import Registry
+from connectors.web_push import Sender
 from consent.private import open_with
 from consent.vault import Vault
 
@@ -56,6 +57,11 @@ class Services:
     def reading(self) -> UnitOfWork:
         """A transaction that only reads; on SQLite it waits for no writer."""
         return UnitOfWork(self._reading_engine, route=self.route, clock=self.clock)
+
+    @functools.cached_property
+    def web_push(self) -> Sender:
+        """We, as the push services of customers' browsers know us."""
+        return open_web_push(self.settings, self.keys)
 
     @functools.cached_property
     def _reading_engine(self) -> Engine:
@@ -142,6 +148,11 @@ def open_company_register(settings: Settings) -> CompanyRegister:
     if not settings.company_register_url:
         return NoRegister()
     return RegisterService(settings.company_register_url, allow_http=settings.demo)
+
+
+def open_web_push(settings: Settings, keys: Keys) -> Sender:
+    """With whom a push service can talk about what we send: where our customers reach a person, or else our address."""
+    return Sender(keys.web_push, contact=f"mailto:{settings.help_email}" if settings.help_email else settings.base_url)
 
 
 def open_banks(

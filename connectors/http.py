@@ -26,10 +26,12 @@ from requests.exceptions import InvalidHeader, InvalidURL
 from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import ConnectTimeoutError
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import create_connection
 from urllib3.util.ssl_ import create_urllib3_context
 
 from connectors.errors import BankError, BankSilent, BankUnavailable
+from connectors.public_addresses import public_addresses
 
 #: no honest answer to a payment call comes near this
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -72,11 +74,17 @@ class BankSession:
     """
 
     def __init__(
-        self, *, allow_http: bool = False, verify: bool | str = True, certificate: tuple[str, str] | None = None
+        self,
+        *,
+        allow_http: bool = False,
+        verify: bool | str = True,
+        certificate: tuple[str, str] | None = None,
+        public_only: bool = False,
     ) -> None:
         """``verify``: True, or the path of a CA bundle. ``certificate``: the paths of ours and of its key (mTLS).
 
-        ``allow_http`` is for the demo and tests alone.
+        ``allow_http`` is for the demo and tests alone. ``public_only``: it connects to no machine of this network,
+        whatever a name leads to; for addresses that somebody else has named.
         """
         self._allow_http = allow_http
         self._certificate = certificate
@@ -87,8 +95,8 @@ class BankSession:
         self._session.headers["User-Agent"] = "Quittance"
         self._session.headers["Accept"] = "application/json"
         self._session.headers["Accept-Encoding"] = "identity"  # a compressed answer could grow past the limit
-        self.mount("https://", _WatchedAdapter())
-        self.mount("http://", _WatchedAdapter())
+        self.mount("https://", _PublicAdapter() if public_only else _WatchedAdapter())
+        self.mount("http://", _PublicAdapter() if public_only else _WatchedAdapter())
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Serve addresses under ``prefix`` by ``adapter``: so tests put a bank into their process."""
@@ -277,3 +285,42 @@ class _WatchedAdapter(HTTPAdapter):
         context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE would give away all that is said
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+
+
+class _Public(_Watched):
+    """A connection that knows where it leads before it is made, and goes to no machine of this network."""
+
+    def _new_conn(self) -> socket.socket:
+        failed: Exception | None = None
+        try:
+            for address in public_addresses(self._dns_host, self.port):
+                try:
+                    return create_connection((address, self.port), self.timeout, socket_options=self.socket_options)
+                except TimeoutError:
+                    raise
+                except OSError as error:  # nobody is there; perhaps at the next one
+                    failed = error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "it did not pick up in time") from error
+        except OSError as error:  # no such name, or one that leads where it must not
+            failed = error
+        raise NewConnectionError(self, f"no connection was made: {type(failed).__name__}") from failed
+
+
+class _PublicTLS(_Public, HTTPSConnection):
+    pass
+
+
+class _PublicPool(HTTPConnectionPool):
+    ConnectionCls = _Public
+
+
+class _PublicTLSPool(HTTPSConnectionPool):
+    ConnectionCls = _PublicTLS
+
+
+class _PublicAdapter(_WatchedAdapter):
+    @override
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}

@@ -91,7 +91,8 @@ class LostClaim(Exception):
 
 
 class Lane(enum.Enum):
-    """Work that waits for strangers has a lane of its own: a slow biller must never keep a payment waiting.
+    """Work that waits for strangers has a lane of its own: a slow biller, or the push service of somebody's browser,
+    must never keep a payment waiting.
 
     So has the work of many bills at once, for which no customer waits; and so have the reports to billers, for which
     no bill waits either. Mail goes through one server, which may be away for hours: no biller's program waits for it.
@@ -105,7 +106,7 @@ class Lane(enum.Enum):
 
 
 #: handlers whose time is in the hands of others than us and the banks
-OUTBOUND_HANDLERS = ("webhooks.deliver",)
+OUTBOUND_HANDLERS = ("webhooks.deliver", "notices.push")
 #: handlers that talk to the mail server
 MAIL_HANDLERS = ("notices.send",)
 #: handlers that work long on one bill

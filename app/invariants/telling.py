@@ -74,7 +74,8 @@ TELLING: tuple[Invariant, ...] = (
         "M2",
         "one fact is told to its customer once, and as what it was",
         "SELECT min(id) FROM notice GROUP BY event_id HAVING count(*) > 1"
-        " UNION ALL SELECT n.id FROM notice n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
+        " UNION ALL SELECT n.id FROM (SELECT id, event_id, kind FROM space_notice UNION ALL"
+        " SELECT id, event_id, kind FROM notice) n JOIN event e ON e.id = n.event_id WHERE e.kind <> CASE n.kind"
         " WHEN 'new_bill' THEN 'InvoiceOpened' WHEN 'bill_held' THEN 'BillHeld'"
         " WHEN 'bill_reply' THEN 'AnswerChanged' WHEN 'bill_due' THEN 'BillDueSoon'"
         " WHEN 'plan_due' THEN 'PlanDue' WHEN 'plan_missed' THEN 'PlanChanged'"
@@ -100,6 +101,22 @@ TELLING: tuple[Invariant, ...] = (
         "no message to a customer is forgotten",
         "SELECT n.id FROM notice n LEFT JOIN work w ON w.key = 'notices.send:' || n.id"
         " WHERE n.state = 'waiting' AND w.id IS NULL",
+    ),
+    holds(
+        "M8",
+        "whatever was sent to a customer stands in their space, and as what it was",
+        "SELECT n.id FROM notice n LEFT JOIN space_notice s ON s.event_id = n.event_id AND s.kind = n.kind"
+        " AND s.customer_id = n.customer_id WHERE s.id IS NULL"
+        " UNION ALL SELECT p.id FROM push_message p LEFT JOIN space_notice s ON s.event_id = p.event_id"
+        " AND s.kind = p.kind AND s.customer_id = p.customer_id WHERE s.id IS NULL",
+    ),
+    holds(
+        "M9",
+        "no message to a device is forgotten, or is for another one than its customer's",
+        "SELECT p.id FROM push_message p LEFT JOIN work w ON w.key = 'notices.push:' || p.id"
+        " WHERE p.state = 'waiting' AND w.id IS NULL"
+        " UNION ALL SELECT p.id FROM push_message p JOIN push_device d ON d.id = p.device_id"
+        " WHERE d.customer_id <> p.customer_id",
     ),
     holds(
         "M4",

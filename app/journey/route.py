@@ -22,7 +22,7 @@ from app.journey.intake import conformance, uploads
 from app.journey.intake.events import BillDelivered, BillHeld, CorrectionDelivered
 from app.journey.invoices import service as invoices
 from app.journey.invoices.events import BillUnseen, CorrectionDue, InvoiceOpened, RefundOwed
-from app.journey.notices import sending
+from app.journey.notices import pushing, sending
 from app.journey.notices import service as notices
 from app.journey.notices.events import BillDueSoon
 from app.journey.payments import code_exchange, initiate, status, step
@@ -148,6 +148,7 @@ FOLLOW_UPS: list[Handler] = [
     status.follow,
     delivery.deliver,
     sending.send,
+    pushing.push,
     uploads.deliver_upload,
     conformance.check_conformance,
 ]

@@ -1,7 +1,8 @@
 """The installation's keys, one file each in one folder that only the service may read.
 
 ``form.key`` signs form tokens · ``vault/<id>.key`` seal secrets, as ``vault_keys.py`` has it · ``oauth.jwk.json``
-signs billers' access tokens · ``bank-client.jwk.json`` proves us to banks · ``log.key`` signs what the log says.
+signs billers' access tokens · ``bank-client.jwk.json`` proves us to banks, ``web-push.jwk.json`` to the push
+services of customers' browsers · ``log.key`` signs what the log says.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class Keys:
     vault_active: str
     oauth: dict[str, Any] = field(repr=False)
     bank_client: dict[str, Any] = field(repr=False)
+    web_push: dict[str, Any] = field(repr=False)
     log: Signer = field(repr=False)
 
     @classmethod
@@ -40,6 +42,7 @@ class Keys:
                 vault_active=vault.active(),
                 oauth=json.loads((folder / "oauth.jwk.json").read_text()),
                 bank_client=json.loads((folder / "bank-client.jwk.json").read_text()),
+                web_push=json.loads((folder / "web-push.jwk.json").read_text()),
                 log=Signer.parse((folder / "log.key").read_text()),
             )
         except FileNotFoundError as error:
@@ -55,7 +58,7 @@ class Keys:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         wanted: dict[Path, Callable[[], str]] = {folder / "form.key": lambda: secrets.token_urlsafe(48)}
         wanted[folder / "log.key"] = lambda: Signer.generate(f"quittance-log-{secrets.token_hex(4)}").written()
-        for name in ("oauth", "bank-client"):
+        for name in ("oauth", "bank-client", "web-push"):
             wanted[folder / f"{name}.jwk.json"] = _new_signing_key
         vault = VaultKeys(folder / "vault")
         made = [] if vault.names() else [vault.add()]

@@ -13,7 +13,7 @@ from app.people.account_states import AccountState
 from app.people.biller_states import BillerState
 from app.people.recovery_states import RecoveryState
 from consent.base import Base, Id
-from consent.private import KeyKind, PrivateText
+from consent.private import KeyKind, PrivateJSON, PrivateText
 
 
 def _key_of_name(context: Any) -> str:
@@ -89,6 +89,25 @@ class CustomerSession(Base):
     user_agent: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 200))
     created_at: Mapped[dt.datetime]
     seen_at: Mapped[dt.datetime]
+
+
+class PushDevice(Base):
+    """A browser of a customer's that shows what they are told (Web Push, RFC 8030), until its sign-in is ended."""
+
+    __tablename__ = "push_device"
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    # its last sign-in, and by which passkey: the row of that may be gone, since nobody stays signed in for long
+    session_id: Mapped[str] = mapped_column(Id)
+    credential_id: Mapped[bytes] = mapped_column(LargeBinary)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)  # of the cookie by which it is known again
+    # a keyed hash of where it is sent to: one browser is one device, whoever of its people said so last
+    endpoint_key: Mapped[str] = mapped_column(String(64), unique=True)
+    subscription: Mapped[dict[str, Any]] = mapped_column(PrivateJSON(KeyKind.PROFILE, gone=dict))
+    user_agent: Mapped[str] = mapped_column(PrivateText(KeyKind.PROFILE, 200))
+    created_at: Mapped[dt.datetime]
+    taken_at: Mapped[dt.datetime | None]  # when its push service last took a message
 
 
 class Ceremony(Base):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import NotAllowed
-from app.people.models import Customer, CustomerSession, Recovery, RecoveryCode, Stop
+from app.people.models import Customer, CustomerSession, PushDevice, Recovery, RecoveryCode, Stop
 from app.people.recovery_states import RecoveryState
 from consent.base import hash_of, new_id, new_secret
 
@@ -56,15 +56,21 @@ def open_session(
     replaces: str | None,
     credential_id: bytes | None = None,
     way_back: str | None = None,
+    device: str | None = None,
 ) -> str:
     """Sign in: a new token at every change of privilege; the replaced session is over. ``credential_id``: the passkey
-    by which; None for a visit, and for ``way_back``: by a recovery code or a recovery. Returns the cookie's value."""
+    by which; None for a visit, and for ``way_back``: by a recovery code or a recovery. ``device``: of the cookie of a
+    browser that shows notices, which from now on is signed in by this. Returns the cookie's value."""
     if replaces is not None:
         uow.session.execute(delete(CustomerSession).where(CustomerSession.id == replaces))
-    token = new_secret()
+    token, session_id = new_secret(), new_id("ses")
+    if device is not None and credential_id is not None:
+        known = (PushDevice.customer_id == customer_id, PushDevice.token_hash == hash_of(device))
+        now_by = {"session_id": session_id, "credential_id": credential_id}
+        uow.session.execute(update(PushDevice).where(*known).values(now_by))
     uow.session.add(
         CustomerSession(
-            id=new_id("ses"),
+            id=session_id,
             token_hash=hash_of(token),
             customer_id=customer_id,
             credential_id=credential_id,
@@ -145,13 +151,16 @@ def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
 
 
 def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> bool:
-    """Sign out there. A session that is already over is fine. Returns whether it was there."""
+    """Sign out there: no notices are shown there any more either. A session that is already over is fine. Returns
+    whether it was there."""
+    _end_devices(uow, customer_id, PushDevice.session_id == session_id)
     there = delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
     return uow.session.scalar(there.returning(CustomerSession.id)) is not None
 
 
 def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
-    """Sign out everywhere else, visits of a demo as well."""
+    """Sign out everywhere else, visits of a demo as well, and have notices shown nowhere else."""
+    _end_devices(uow, customer_id, PushDevice.session_id != but)
     uow.session.execute(
         delete(CustomerSession).where(CustomerSession.customer_id == customer_id, CustomerSession.id != but)
     )
@@ -159,16 +168,25 @@ def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
 
 def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn, signed_by: bytes) -> None:
     """Sign out whoever is signed in with this passkey, or with one that is not known; but not ``signed_in``, who has
-    just signed with another one, and is signed in with that from now on."""
+    just signed with another one, and is signed in with that from now on. No device that was last signed in by it shows
+    notices any more."""
     theirs = CustomerSession.customer_id == signed_in.customer.id
     here = CustomerSession.id == signed_in.session_id
+    device_here = (PushDevice.customer_id == signed_in.customer.id, PushDevice.session_id == signed_in.session_id)
+    uow.session.execute(update(PushDevice).where(*device_here).values(credential_id=signed_by))
+    _end_devices(uow, signed_in.customer.id, PushDevice.credential_id == credential_id)
     uow.session.execute(update(CustomerSession).where(theirs, here).values(credential_id=signed_by))
     unknown = and_(CustomerSession.credential_id.is_(None), CustomerSession.way_back.is_(None))
     by_it = or_(CustomerSession.credential_id == credential_id, unknown)
     uow.session.execute(delete(CustomerSession).where(theirs, ~here, CustomerSession.read_only.is_(False), by_it))
 
 
+def _end_devices(uow: UnitOfWork, customer_id: str, which: ColumnElement[bool]) -> None:
+    """With what waits to be shown there."""
+    uow.session.execute(delete(PushDevice).where(PushDevice.customer_id == customer_id, which))
+
+
 def drop_stale(uow: UnitOfWork) -> None:
-    """Forget sessions that are over."""
+    """Forget sessions that are over. A device goes on showing notices: nobody stays signed in for as long as that."""
     stale = delete(CustomerSession).where(CustomerSession.seen_at <= uow.now - LONGEST)
     uow.session.execute(stale.execution_options(synchronize_session=False))

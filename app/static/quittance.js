@@ -4,7 +4,7 @@
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 
 /** What the server says went wrong, in the customer's language, its word for programs, and of several bills which. */
-class Problem extends Error {
+export class Problem extends Error {
   constructor({ detail = "", code = "", about = "" }) {
     super(detail);
     this.code = code;
@@ -12,7 +12,7 @@ class Problem extends Error {
   }
 }
 
-async function post(path, body = {}) {
+export async function post(path, body = {}) {
   const answer = await fetch(path, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": csrf },

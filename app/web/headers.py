@@ -6,22 +6,31 @@ from flask import Flask, Response, abort, request
 
 from app.web.context import services
 
-CONTENT_SECURITY_POLICY = "; ".join(  # noqa: FLY002  one directive a line
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-        "require-trusted-types-for 'script'",
-        "trusted-types 'none'",
-    )
-)
+_DIRECTIVES = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "worker-src": "'none'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
+
+
+def _policy(**others: str) -> str:
+    directives = _DIRECTIVES | {name.replace("_", "-"): value for name, value in others.items()}
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+CONTENT_SECURITY_POLICY = _policy()
+#: of the one page that may register the worker that shows notices: its script makes one address, and no other, trusted
+WITH_WORKER = _policy(worker_src="'self'", trusted_types="quittance-worker")
 PERMISSIONS_POLICY = (
     "camera=(), microphone=(), geolocation=(), payment=(), "
     "publickey-credentials-get=(self), publickey-credentials-create=(self)"

@@ -232,6 +232,7 @@ def test_a_visitor_finds_everything_of_the_customer_they_visit(screen: Screen, w
         "/bills/inv_…/original",
         "/receipts",
         "/messages",
+        "/notices",
         "/calendar",
         "/privacy",
         "/companies/blr_…/given",

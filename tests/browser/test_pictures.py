@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
@@ -15,9 +16,11 @@ from app.demo.cast import CAMILLE, ENERGY, INTERNET, MUSIC, TRAMS, WATER, Compan
 from app.demo.loopback import TIMEOUT_S
 from tests.browser.conftest import Screens
 from tests.browser.screen import DESKTOP, PHONE, Language, Screen, Theme, programs_session
+from tests.browser.test_push import SUBSCRIBES
 from tests.browser.world import World
 from tests.support.bills import cii_bill, pdf_bill, ubl_bill, ubl_means
 from tests.support.pictures import IBAN, as_file, epc_text, page
+from tests.support.push_service import Subscriber
 from tests.support.sheets import code_on
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(900)]
@@ -109,6 +112,26 @@ def test_pictures_of_messages(screen: Screen, pictures: Where) -> None:
         _refuse_hours(screen)
         screen.page.screenshot(path=pictures(f"messages-hours-{dress}"), full_page=True, animations="disabled")
         screen.open("/messages")  # whoever changes the language is shown the page as it is kept
+
+
+def test_pictures_of_notices(screen: Screen, pictures: Where) -> None:
+    screen.visit(CAMILLE)
+    _take_all(screen, pictures, {"notices-visit": "/notices", "inbox-unread": "/bills"})
+    screen.page.context.clear_cookies()
+    screen.page.context.grant_permissions(["notifications"])
+    screen.page.add_init_script(SUBSCRIBES % json.dumps(Subscriber("http://127.0.0.1:9/none").as_json()))
+    screen.sign_up("Nele Neumann", "nele.notices@example.org")
+    _take_all(screen, pictures, {"notices-empty": "/notices"})
+    screen.open("/messages")
+    screen.page.locator("[data-device] [data-go]").click()
+    expect(screen.page.locator("section[aria-labelledby=devices] li")).to_have_count(1)
+    _take_all(screen, pictures, {"messages-device": "/messages"})
+    screen.open("/messages")
+    screen.page.locator("form[action='/messages/words'] button").click()
+    screen.page.wait_for_timeout(2000)
+    for dress in _dresses(screen):  # who has seen it has read it
+        screen.open("/notices")
+        screen.page.screenshot(path=pictures(f"notices-{dress}"), full_page=True, animations="disabled")
 
 
 def _refuse_hours(screen: Screen) -> None:

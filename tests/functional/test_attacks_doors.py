@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from sqlalchemy import func, select
 
+from app import strangers
 from app.errors import Conflict
 from app.journey.intake import rules
 from app.journey.intake import service as intake
@@ -237,7 +238,7 @@ def dripping() -> Iterator[str]:
 
 @only_sqlite
 def test_a_biller_who_drips_is_hung_up_on(journey: Journey, dripping: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "DEADLINE_S", 0.4)
+    monkeypatch.setattr(strangers, "DEADLINE_S", 0.4)
     listens(journey, dripping)
     journey.bill(number="d9")  # were we not to hang up, it would drip until this test is ended
     with journey.services.reading() as uow:

@@ -122,6 +122,7 @@ BEGINS_NOTHING = {
     *("plan_day", "plan_parts", "withdraw_plan", "pay_together"),  # nor what is planned or chosen: a signature decides
     *("say_money", "add_payday", "remove_payday", "forget_money"),  # what is said of one's money moves none
     *("draw_words", "choose_messages", "ask_address", "prove_address"),  # messages
+    *("add_device", "remove_device"),  # where they are shown as well
     *("make_calendar", "end_calendar"),  # calendars read
     *("accept_company", "ask_company", "hand_address", "change_company", "leaks_read"),  # who may deliver
     *("make_code", "withdraw_code", "invite"),

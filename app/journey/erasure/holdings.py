@@ -116,6 +116,7 @@ HOLDINGS: dict[str, Holding] = {
     "passkey": _goes("public keys of passkeys, their names, when they were used", Purpose.SAFETY),
     "removed_passkey": _goes("passkeys that were removed, and by which signature", Purpose.SAFETY),
     "customer_session": _goes("where they are signed in: browser, times", Purpose.SAFETY, stays=Stays.SHORT),
+    "push_device": _goes("devices that show notices: where their browsers are reached (sealed), browser, times"),
     "ceremony": _goes("what was begun with a passkey", Purpose.SAFETY, stays=Stays.SHORT),
     "stop": Holding(
         data="when they stopped everything, and lifted that",
@@ -302,7 +303,9 @@ HOLDINGS: dict[str, Holding] = {
     # ------------------------------------------------------------------------------------------------------ messages
     # it stays: who compares the counts of before and after would learn what one person said
     "opinion": _record("whether a payment or a dispute was easy for them"),
-    "notice": _goes("which messages they were sent, and what became of each"),
+    "space_notice": _goes("what they were told in their space, and whether they have seen it"),
+    "notice": _goes("which messages they were sent by e-mail, and what became of each"),
+    "push_message": _goes("which were sent to their devices"),
     "notice_choice": _goes("what they want to be told of"),
     "notice_times": _goes("when they want to be told"),
     "bill_reminder": _goes("of which bills they were reminded"),

@@ -46,7 +46,14 @@ from app.journey.intake.originals import contents_of
 from app.journey.invoices.models import Invoice, OwnOrder
 from app.journey.ledger.models import LedgerEntry
 from app.journey.matching.models import PayFirst
-from app.journey.notices.models import BillReminder, Notice, NoticeChoice, NoticeTimes
+from app.journey.notices.models import (
+    BillReminder,
+    Notice,
+    NoticeChoice,
+    NoticeTimes,
+    PushMessage,
+    SpaceNotice,
+)
 from app.journey.opinions.models import Opinion
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import BankAttempt, BankCall, Payment, PaymentHistory
@@ -62,6 +69,7 @@ from app.people.models import (
     CustomerSession,
     OperatorAccess,
     Passkey,
+    PushDevice,
     Recovery,
     RecoveryCode,
     RemovedPasskey,
@@ -227,7 +235,10 @@ _OF_CUSTOMER: dict[str, tuple[_Step, ...]] = {
         _Step(ToolToken, "customer_id", Customer, "id"),
         _Step(CalendarFeed, "customer_id", Customer, "id"),
         _Step(Stop, "customer_id", Customer, "id"),
+        _Step(SpaceNotice, "customer_id", Customer, "id"),
         _Step(Notice, "customer_id", Customer, "id"),
+        _Step(PushDevice, "customer_id", Customer, "id"),
+        _Step(PushMessage, "customer_id", Customer, "id"),
         _Step(NoticeChoice, "customer_id", Customer, "id"),
         _Step(NoticeTimes, "customer_id", Customer, "id"),
         _Step(Outlook, "customer_id", Customer, "id"),

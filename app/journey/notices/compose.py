@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, TO_TYPE, Text
+from app.journey.notices.texts import CLOSING, ON_DEVICE, OPENING, OPENING_OF_QUESTION, TEXTS, TO_TYPE, Text
 from app.people.safe_words import SafeWords
 
 #: the no-break space stands before French marks
@@ -51,6 +51,23 @@ class Letter:
         return "Letter(…)"  # the words are in it
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a device shows: a title and one line, as plain as a letter is. It looks at itself as well."""
+
+    title: str
+    body: str
+
+    def __post_init__(self) -> None:
+        must_be_plain(self.title)
+        must_be_plain(self.body)
+        if len(self.title) > SUBJECT_MAX or "\n" in self.title + self.body:
+            raise NotPlain("a device has no room for it")
+
+    def __repr__(self) -> str:
+        return "Shown(…)"
+
+
 def must_be_plain(text: str) -> None:
     """Raises NotPlain, without a word of the text: it may be somebody's."""
     if not _ALLOWED.fullmatch(text):
@@ -75,6 +92,15 @@ def compose(text: Text, words: SafeWords, *, locale: str, to_type: Sequence[str]
     closing = CLOSING[locale][:1] if text.asks else CLOSING[locale]
     typed = [f"{TO_TYPE[locale]} {', '.join(to_type)}"] if to_type else []
     return Letter(text.subject, "\n\n".join(map(_folded, (opening, *typed, *text.paragraphs, *closing))) + "\n")
+
+
+def compose_for_device(text: Text, *, locale: str) -> Shown:
+    """What a locked screen may show to anybody. Raises NotPlain.
+
+    No safe words: the browser itself says from whom it is, since nobody else can send to it, and it shows it to
+    whoever looks at the screen.
+    """
+    return Shown(text.subject, ON_DEVICE[locale])
 
 
 def text_of(kind: NoticeKind, locale: str) -> Text:

@@ -1,4 +1,5 @@
-"""What customers may be told, one kind each. A customer chooses which; until then none is sent."""
+"""What customers may be told, one kind each: in their space always. A customer chooses which are sent as well; until
+then none is."""
 
 from __future__ import annotations
 
@@ -69,6 +70,8 @@ ALWAYS = frozenset(
 )
 #: what is chosen, in the order of the page
 CHOICES = tuple(kind for kind in NoticeKind if kind not in ALWAYS)
+#: what is for a mailbox alone: words to type that stand in the message itself
+MAIL_ALONE = frozenset({NoticeKind.ADDRESS_ASKED, NoticeKind.RECOVERY_ASKED})
 
 #: how long a message waits for more of its kind: bills that come one after the other are one message
 GATHER = dict.fromkeys((NoticeKind.NEW_BILL, NoticeKind.BILL_HELD, NoticeKind.BILL_DUE), dt.timedelta(minutes=10))

@@ -1,10 +1,11 @@
-"""What a customer wants to be told, and what was told. No text: it is composed anew from kind and language."""
+"""What a customer wants to be told, and what was told: in their space, by e-mail, on their devices. No text: it is
+composed anew from kind and language."""
 
 from __future__ import annotations
 
 import datetime as dt
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.journey.notices.kinds import CHOICES, NoticeKind
@@ -18,11 +19,13 @@ _STATES = ", ".join(f"'{state.value}'" for state in NoticeState)
 
 
 class NoticeChoice(Base):
-    """A kind of message that this customer wants by e-mail. No row, no e-mail."""
+    """A kind of which this customer wants more than the notice in their space: by e-mail, on their devices, or both.
+    No row: neither."""
 
     __tablename__ = "notice_choice"
     __table_args__ = (
         CheckConstraint(f"kind IN ({_CHOICES})", name="kind_known"),
+        CheckConstraint("by_mail OR by_push", name="one_way_at_least"),
         # whoever looks for bills that are due soon walks through those who want to be told of them
         Index(
             "ix_notice_choice_bill_due",
@@ -34,6 +37,8 @@ class NoticeChoice(Base):
 
     customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), primary_key=True)
     kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    by_mail: Mapped[bool] = mapped_column(default=True, server_default=true())
+    by_push: Mapped[bool] = mapped_column(default=False, server_default=false())
     chosen_at: Mapped[dt.datetime]
 
 
@@ -77,8 +82,32 @@ class BillReminder(Base):
     told_at: Mapped[dt.datetime | None]
 
 
+class SpaceNotice(Base):
+    """That a customer was told of one fact, in their space: always, whatever they chose besides."""
+
+    __tablename__ = "space_notice"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
+        Index(None, "customer_id", "created_at"),
+        # how many are not read yet is asked for with the page that its customer sees most
+        Index(
+            "ix_space_notice_unread",
+            "customer_id",
+            postgresql_where=text("seen_at IS NULL"),
+            sqlite_where=text("seen_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), unique=True)  # one fact is told once
+    kind: Mapped[str] = mapped_column(String(20))
+    created_at: Mapped[dt.datetime] = mapped_column(index=True)
+    seen_at: Mapped[dt.datetime | None]  # when the page with it was first shown to its customer
+
+
 class Notice(Base):
-    """One message to one customer about one fact. Its id is its Message-ID, the same for every try."""
+    """One e-mail to one customer about one fact. Its id is its Message-ID, the same for every try."""
 
     __tablename__ = "notice"
     __table_args__ = (
@@ -97,4 +126,32 @@ class Notice(Base):
     tries: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[dt.datetime] = mapped_column(index=True)
     begun_at: Mapped[dt.datetime | None]  #: when it was tried for the first time: its Date, the same for every try
+    ended_at: Mapped[dt.datetime | None]
+
+
+class PushMessage(Base):
+    """One message to one device about one fact. By its id the device knows it again at every try.
+
+    It goes with the device.
+    """
+
+    __tablename__ = "push_message"
+    __table_args__ = (
+        CheckConstraint(f"kind IN ({_KINDS})", name="kind_known"),
+        CheckConstraint(f"state IN ({_STATES})", name="state_known"),
+        CheckConstraint("(state = 'waiting') = (ended_at IS NULL)", name="end_has_its_moment"),
+        UniqueConstraint("event_id", "device_id"),  # one fact is told once on each device
+        Index(None, "device_id", "kind"),
+    )
+
+    id: Mapped[str] = mapped_column(Id, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customer.id"), index=True)
+    device_id: Mapped[str] = mapped_column(ForeignKey("push_device.id", ondelete="CASCADE"))
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
+    kind: Mapped[str] = mapped_column(String(20))
+    locale: Mapped[str] = mapped_column(String(5))
+    state: Mapped[str] = mapped_column(String(8), default=NoticeState.WAITING)
+    tries: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[dt.datetime] = mapped_column(index=True)
+    begun_at: Mapped[dt.datetime | None]  #: when it was tried for the first time
     ended_at: Mapped[dt.datetime | None]

@@ -27,7 +27,7 @@ from app.journey.invoices.read import is_bill_stopped
 from app.journey.invoices.states import InvoiceState
 from app.journey.notices.events import BillDueSoon
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.models import BillReminder, Notice, NoticeChoice, NoticeTimes
+from app.journey.notices.models import BillReminder, Notice, NoticeChoice, NoticeTimes, PushMessage
 from app.journey.notices.times import LEAD_MOST, NO_TIMES, begun_day, days_apart
 from app.journey.plans.models import Plan
 from app.journey.plans.states import PlanState
@@ -182,7 +182,7 @@ def _is_to_pay(now: dt.datetime, *, day: dt.date | ColumnElement[dt.date]) -> tu
     )
 
 
-def is_any_due(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
+def is_any_due(session: Session, notice: Notice | PushMessage, *, now: dt.datetime) -> bool:
     """Whether of the bills that it speaks for, the first and all that were found while it waited, one is to be paid
     still, and its day is not over."""
     first = session.get_one(EventRow, notice.event_id)

@@ -100,8 +100,7 @@ def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | Non
     if kind is NoticeKind.WORDS_CHANGED:  # those that its customer knows
         row = _fact(uow, notice)["before"]
     words = safe_words.find(services.vault, uow.session, row)
-    wanted = is_wanted(uow.session, customer_id=notice.customer_id, kind=kind)
-    if words is None or not wanted or not is_still_so(uow.session, notice, now=uow.now):
+    if words is None or not is_wanted(uow.session, notice) or not is_still_so(uow.session, notice, now=uow.now):
         return None
     to_type: tuple[str, ...] | None = ()
     if kind is NoticeKind.RECOVERY_ASKED:

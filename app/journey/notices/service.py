@@ -1,18 +1,21 @@
-"""Writing down what a customer is to be told, if they want it, and what they chose. Sending is sending.py's."""
+"""Writing down what a customer is told, in their space and by the ways that they want besides, and what they chose.
+Sending is sending.py's and pushing.py's."""
 
 from __future__ import annotations
 
 import datetime as dt
+import zoneinfo
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, delete, exists, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, delete, exists, func, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db import work
 from app.db.events import Event, EventRow
 from app.db.locks import lock_name
-from app.db.many import among
+from app.db.many import among, insert_new
 from app.db.unit_of_work import UnitOfWork
 from app.db.upsert import insert_once
 from app.errors import Conflict, Invalid, TooMany
@@ -23,11 +26,11 @@ from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
 from app.journey.invoices.models import Invoice
-from app.journey.notices.kinds import ALWAYS, APART, CHOICES, GATHER, NoticeKind
-from app.journey.notices.models import Notice, NoticeChoice, NoticeTimes
+from app.journey.notices.kinds import ALWAYS, APART, CHOICES, GATHER, MAIL_ALONE, NoticeKind
+from app.journey.notices.models import Notice, NoticeChoice, NoticeTimes, PushMessage, SpaceNotice
 from app.journey.notices.reminders import IS_HEARD, is_any_due
 from app.journey.notices.states import NoticeState
-from app.journey.notices.times import NO_TIMES, Times, quiet_until
+from app.journey.notices.times import NO_TIMES, Times, quiet_begins, quiet_until
 from app.journey.payments.access import is_account_held, locked
 from app.journey.payments.calls import drop_answered
 from app.journey.payments.coming import is_to_come, told_from
@@ -39,7 +42,7 @@ from app.journey.payments.terms import is_kept
 from app.journey.plans.models import Plan, PlanDay
 from app.journey.plans.states import DayState, PlanState
 from app.people import mailboxes, recovery, safe_words
-from app.people.customers import lock_customer
+from app.people.customers import lock_customer, start_of
 from app.people.events import (
     AddressAsked,
     AddressChanged,
@@ -58,7 +61,7 @@ from app.people.events import (
     SpaceExported,
     StopLifted,
 )
-from app.people.models import Customer
+from app.people.models import Customer, PushDevice
 from app.services import Services, Task
 from config.mail import is_address
 from consent.base import new_id
@@ -67,6 +70,7 @@ from consent.payer import PAYER_NAMED
 from consent.states import STANDING_USABLE, StandingState
 
 SEND = "notices.send"
+PUSH = "notices.push"
 #: how long what was told stands on its customer's page
 KEPT = dt.timedelta(days=90)
 
@@ -81,6 +85,9 @@ RECOVERY_MOST, RECOVERY_APART = 12, dt.timedelta(days=1)
 #: for how long a message may be in its tries: one that is older and has not ended is a dead letter
 UNENDED_MOST = dt.timedelta(days=2)
 
+#: how long a push service may keep a message for a device that is switched off
+PUSH_KEPT = dt.timedelta(days=1)
+
 #: before a payment is sent, or a bank may carry it out, its customer has at least this long to cancel it
 TO_CANCEL = dt.timedelta(hours=6)
 
@@ -93,28 +100,44 @@ MAY_COME_YET = dt.timedelta(hours=1)
 
 #: facts as they stand in payloads: with the id of their event
 Facts = list[dict[str, Any]]
-#: customer → event, one of each customer
+#: event → the customer whom it is told
 Whose = dict[str, str]
 WhoseOf = Callable[[Session, Facts], Whose]
+#: one message that is sent: by e-mail, or to one device
+Message = Notice | PushMessage
 
 
 # ------------------------------------------------------------------------------------------------- what is chosen
 
 
-def choose(uow: UnitOfWork, *, customer_id: str, kinds: Collection[str], times: Times | None = None) -> None:
-    """Be told of these kinds by e-mail from now on, and of no other one; at these times, or as before. Raises Invalid.
+def choose(
+    uow: UnitOfWork,
+    *,
+    customer_id: str,
+    kinds: Collection[str],
+    push_kinds: Collection[str] | None = None,
+    times: Times | None = None,
+) -> None:
+    """Be told of ``kinds`` by e-mail from now on, and of no other one; of ``push_kinds`` on the customer's devices, or,
+    where that is None, as before; at these times, or as before. In the space everything is told. Raises Invalid.
 
     What waits already waits by the times that hold when it is to go.
     """
-    if unknown := set(kinds) - set(CHOICES):
+    if unknown := {*kinds, *(push_kinds or ())} - set(CHOICES):
         raise Invalid("kind", f"There is no kind of message called {', '.join(sorted(unknown))}. Nothing was changed.")
     lock_customer(uow.session, customer_id)
-    uow.session.execute(
-        delete(NoticeChoice).where(NoticeChoice.customer_id == customer_id, NoticeChoice.kind.not_in(kinds))
-    )
-    for kind in kinds:
-        values = {"customer_id": customer_id, "kind": kind, "chosen_at": uow.now}
-        insert_once(uow.session, NoticeChoice, values, unique=["customer_id", "kind"])
+    found = uow.session.scalars(select(NoticeChoice).where(NoticeChoice.customer_id == customer_id))
+    rows = {row.kind: row for row in found}
+    pushed = set(push_kinds) if push_kinds is not None else {row.kind for row in rows.values() if row.by_push}
+    for kind in CHOICES:
+        ways, row = (kind in kinds, kind in pushed), rows.get(kind)
+        if row is not None and not any(ways):
+            uow.session.delete(row)
+        elif row is not None and ways != (row.by_mail, row.by_push):
+            row.by_mail, row.by_push = ways
+        elif row is None and any(ways):
+            way = {"by_mail": ways[0], "by_push": ways[1]}
+            uow.session.add(NoticeChoice(customer_id=customer_id, kind=kind, chosen_at=uow.now, **way))
     if times is not None and times != times_of(uow.session, customer_id=customer_id):
         uow.session.merge(
             NoticeTimes(
@@ -133,17 +156,41 @@ def times_of(session: Session, *, customer_id: str) -> Times:
     return row.times if row is not None else NO_TIMES
 
 
-def is_wanted(session: Session, *, customer_id: str, kind: NoticeKind) -> bool:
-    """Whether this customer is told of that by e-mail."""
-    return customer_id in _wanting(session, kind, {customer_id})
+def is_wanted(session: Session, message: Message) -> bool:
+    """Whether this customer still wants to be told of that in this way."""
+    ways = _ways(session, NoticeKind(message.kind), {message.customer_id})
+    if isinstance(message, PushMessage):
+        return message.device_id in ways.devices.get(message.customer_id, ())
+    return message.customer_id in ways.mailed
 
 
-def _wanting(session: Session, kind: NoticeKind, customer_ids: Collection[str]) -> set[str]:
-    """Those of these customers who are told of that. What nobody can choose is told to all."""
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """By which ways some customers are told of a fact, beside their space."""
+
+    mailed: set[str]
+    devices: dict[str, list[str]] = field(default_factory=dict)  #: of each customer theirs
+
+
+def _ways(session: Session, kind: NoticeKind, customer_ids: Collection[str]) -> _Ways:
+    """What nobody can choose is told by every way that there is; what is for a mailbox, there alone."""
+    if kind in MAIL_ALONE:
+        return _Ways(set(customer_ids))
     if kind not in CHOICES:
-        return set(customer_ids)
-    found = select(NoticeChoice.customer_id).where(among(session, NoticeChoice.customer_id, customer_ids))
-    return set(session.scalars(found.where(NoticeChoice.kind == kind)))
+        return _Ways(set(customer_ids), _devices_of(session, customer_ids))
+    chose = select(NoticeChoice.customer_id, NoticeChoice.by_mail, NoticeChoice.by_push)
+    chose = chose.where(among(session, NoticeChoice.customer_id, customer_ids), NoticeChoice.kind == kind)
+    rows = session.execute(chose).all()
+    pushed = {row.customer_id for row in rows if row.by_push}
+    return _Ways({row.customer_id for row in rows if row.by_mail}, _devices_of(session, pushed) if pushed else {})
+
+
+def _devices_of(session: Session, customer_ids: Collection[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    theirs = select(PushDevice.customer_id, PushDevice.id).order_by(PushDevice.id)
+    for customer_id, device_id in session.execute(theirs.where(among(session, PushDevice.customer_id, customer_ids))):
+        found.setdefault(customer_id, []).append(device_id)
+    return found
 
 
 # -------------------------------------------------------------------------------------------------- what happened
@@ -218,8 +265,7 @@ def _coming_again(uow: UnitOfWork, fact: dict[str, Any], *, moment: dt.datetime)
         return uow.now + NOT_MADE_YET if uow.now < moment + NOT_MADE_MOST else None
     payment = locked(uow.session, fact["payment_id"])
     if is_to_come(uow.session, payment, now=uow.now):
-        if is_wanted(uow.session, customer_id=payment.customer_id, kind=NoticeKind.PAYMENT_COMING):
-            _write(uow, NoticeKind.PAYMENT_COMING, customer_id=payment.customer_id, event_id=fact["event"])
+        _write(uow, NoticeKind.PAYMENT_COMING, {fact["event"]: payment.customer_id})
         return None
     waits_until = payment.send_from or payment.kept_until
     may_come = payment.state not in OVER and waits_until is not None and uow.now < waits_until
@@ -284,7 +330,7 @@ def ask_address(services: Services, uow: UnitOfWork, customer_id: str) -> None:
     _must_be_few(uow, customer)
     safe_words.ask(services.vault, uow, customer)
     fact = uow.record(AddressAsked(customer_id=customer_id))
-    _write(uow, NoticeKind.ADDRESS_ASKED, customer_id=customer_id, event_id=fact.event_id)
+    _write(uow, NoticeKind.ADDRESS_ASKED, {fact.event_id: customer_id})
 
 
 def asks_again_at(session: Session, *, customer_id: str, now: dt.datetime) -> dt.datetime | None:
@@ -401,7 +447,7 @@ def write_recovery_words(task: Task) -> None:
             if not known and _was_asked_enough(uow.session, customer.id, now=uow.now):
                 continue
             event_id = recovery.draw(vault, uow, attempt_id, customer)
-            _write(uow, NoticeKind.RECOVERY_ASKED, customer_id=customer.id, event_id=event_id)
+            _write(uow, NoticeKind.RECOVERY_ASKED, {event_id: customer.id})
         task.finish(uow)
         uow.commit()
 
@@ -452,17 +498,17 @@ def _whose_invoices(session: Session, facts: Facts) -> Whose:
     """Of billers that their customers did not mute: those come without a notice."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
     rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids), IS_HEARD))
-    return {row.customer_id: ids[row.id] for row in rows}
+    return {ids[row.id]: row.customer_id for row in rows}
 
 
 def _whose_bills(session: Session, facts: Facts) -> Whose:
     """Whether they are to pay still is looked at when it is told: these were found a moment ago."""
     ids = {fact["invoice_id"]: fact["event"] for fact in facts}
     rows = session.execute(select(Invoice.id, Invoice.customer_id).where(among(session, Invoice.id, ids)))
-    return {row.customer_id: ids[row.id] for row in rows}
+    return {ids[row.id]: row.customer_id for row in rows}
 
 
-def _is_any_heard(session: Session, notice: Notice) -> bool:
+def _is_any_heard(session: Session, notice: Message) -> bool:
     """Whether of the bills that it speaks for, the first and all that came while it waited, one is of such a biller."""
     invoice_id = session.get_one(EventRow, notice.event_id).payload["invoice_id"]
     first = select(Invoice.opened_at).where(Invoice.id == invoice_id).scalar_subquery()
@@ -472,7 +518,7 @@ def _is_any_heard(session: Session, notice: Notice) -> bool:
 
 def _whose_held_bills(session: Session, facts: Facts) -> Whose:
     ids = {fact["held_id"]: fact["event"] for fact in facts}
-    return {row.customer_id: ids[row.id] for row in _held_by_account(session, among(session, HeldBill.id, ids))}
+    return {ids[row.id]: row.customer_id for row in _held_by_account(session, among(session, HeldBill.id, ids))}
 
 
 def _held_by_account(session: Session, which: ColumnElement[bool]) -> list[Row[tuple[str, str, Any]]]:
@@ -494,7 +540,7 @@ def _whose_answers_ended(session: Session, facts: Facts) -> Whose:
         answer = session.get(BillAnswer, fact["answer_id"])  # one of a bill that was removed is gone
         by_word = answer is not None and answer.ended_by in (EndedBy.BILLER, EndedBy.CORRECTION)
         if answer is not None and by_word and answer.sequence == fact["sequence"]:
-            found[answer.customer_id] = fact["event"]
+            found[fact["event"]] = answer.customer_id
     return found
 
 
@@ -507,14 +553,14 @@ def _whose_plans_are_due(session: Session, facts: Facts) -> Whose:
             continue
         day = session.get_one(PlanDay, (plan.id, fact["number"]))
         if day.state == DayState.ASKED:
-            found[plan.customer_id] = fact["event"]
+            found[fact["event"]] = plan.customer_id
     return found
 
 
 def _whose_plans_were_missed(session: Session, facts: Facts) -> Whose:
     plans = {fact["event"]: session.get(Plan, fact["plan_id"]) for fact in facts if fact["missed"] is not None}
     told = (PlanState.STANDING, PlanState.MISSED)  # else it was paid, or answered, since
-    return {plan.customer_id: event for event, plan in plans.items() if plan is not None and plan.state in told}
+    return {event: plan.customer_id for event, plan in plans.items() if plan is not None and plan.state in told}
 
 
 def _whose_payments(*states: PaymentState) -> WhoseOf:
@@ -522,7 +568,7 @@ def _whose_payments(*states: PaymentState) -> WhoseOf:
 
     def whose(session: Session, facts: Facts) -> Whose:
         payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
-        return {each.customer_id: event for event, each in payments.items() if each.state in states}
+        return {event: each.customer_id for event, each in payments.items() if each.state in states}
 
     return whose
 
@@ -531,7 +577,7 @@ def _whose_payments_are_kept_on(session: Session, facts: Facts) -> Whose:
     """As long as its bank keeps it: the day is looked at by who asks this."""
     payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
     return {
-        each.customer_id: event
+        event: each.customer_id
         for event, each in payments.items()
         if each.state == PaymentState.ACCEPTED and (each.unwanted_since or each.take_back_since) is not None
     }
@@ -539,7 +585,7 @@ def _whose_payments_are_kept_on(session: Session, facts: Facts) -> Whose:
 
 def _whose_payments_are_held_up(session: Session, facts: Facts) -> Whose:
     payments = {fact["event"]: session.get_one(Payment, fact["payment_id"]) for fact in facts}
-    return {each.customer_id: event for event, each in payments.items() if is_account_held(session, each)}
+    return {event: each.customer_id for event, each in payments.items() if is_account_held(session, each)}
 
 
 def _told_of_consent(session: Session, fact: dict[str, Any]) -> NoticeKind | None:
@@ -572,7 +618,7 @@ def _whose_consent(kind: NoticeKind) -> WhoseOf:
         for fact in facts:
             standing = session.get_one(Standing, fact["consent_id"])
             if standing.sequence == fact["sequence"] and _told_of_consent(session, fact) is kind:
-                found[standing.customer_id] = fact["event"]
+                found[fact["event"]] = standing.customer_id
         return found
 
     return whose
@@ -581,7 +627,7 @@ def _whose_consent(kind: NoticeKind) -> WhoseOf:
 def _whose_consents_end(session: Session, facts: Facts) -> Whose:
     """Of those under which their customer can pay, or can again once they approve it anew."""
     consents = {fact["event"]: session.get_one(Consent, fact["consent_id"]) for fact in facts}
-    return {each.customer_id: event for event, each in consents.items() if each.state in STANDING_USABLE}
+    return {event: each.customer_id for event, each in consents.items() if each.state in STANDING_USABLE}
 
 
 def _whose_own(event: type[Event]) -> WhoseOf:
@@ -590,7 +636,7 @@ def _whose_own(event: type[Event]) -> WhoseOf:
     def whose(session: Session, facts: Facts) -> Whose:
         found = {fact["event"]: session.get(EventRow, fact["event"]) for fact in facts}
         kinds = {each: row.kind for each, row in found.items() if row is not None}
-        return {fact["customer_id"]: fact["event"] for fact in facts if kinds.get(fact["event"]) == event.__name__}
+        return {fact["event"]: fact["customer_id"] for fact in facts if kinds.get(fact["event"]) == event.__name__}
 
     return whose
 
@@ -647,7 +693,7 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
 }
 
 
-def is_still_so(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
+def is_still_so(session: Session, notice: Message, *, now: dt.datetime) -> bool:
     """Whether what it says is true now: it may have waited for hours, and nobody is told what a bank contradicts."""
     kind = NoticeKind(notice.kind)
     if kind is NoticeKind.NEW_BILL:
@@ -661,7 +707,7 @@ def is_still_so(session: Session, notice: Notice, *, now: dt.datetime) -> bool:
         return is_to_come(session, session.get_one(Payment, fact["payment_id"]), now=now)
     if kind is NoticeKind.KEPT_UNWANTED and not is_kept(session.get_one(Payment, fact["payment_id"]), now=now):
         return False
-    return notice.customer_id in _WHOSE[kind](session, [fact])
+    return notice.event_id in _WHOSE[kind](session, [fact])
 
 
 # -------------------------------------------------------------------------------------------------- writing it down
@@ -676,35 +722,46 @@ def _tell_together(task: Task, kind: NoticeKind) -> None:
 
 
 def _tell(task: Task, kind: NoticeKind, facts: Facts) -> None:
-    """Read first: most customers have chosen nothing, and then nothing is written."""
+    """Read first: what is gathered from many rows keeps nobody from the database."""
     with task.services.reading() as uow:
         about = _WHOSE[kind](uow.session, facts)
-        wanting = _wanting(uow.session, kind, about)
     with task.services.unit_of_work() as uow:
         task.hold(uow)
-        for customer_id in sorted(wanting):
-            _write(uow, kind, customer_id=customer_id, event_id=about[customer_id])
+        _write(uow, kind, about)
         task.finish(uow)
         uow.commit()
 
 
-def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
-    """The message and the work that sends it. What is gathered is said by the one that waits already; and a question
+def _write(uow: UnitOfWork, kind: NoticeKind, about: Whose) -> None:
+    """Every fact in its customer's space; and of each customer one message by each way that they want, with the work
+    that sends it, for the first of theirs. Whoever has erased their space is told nothing more."""
+    theirs = select(Customer.id).where(among(uow.session, Customer.id, set(about.values())))
+    here = set(uow.session.scalars(theirs.where(Customer.erased_at.is_(None))))
+    about = {event: customer for event, customer in about.items() if customer in here}
+    rows = [
+        {"id": new_id("spn"), "customer_id": customer, "event_id": event, "kind": kind, "created_at": uow.now}
+        | {"seen_at": None}
+        for event, customer in about.items()
+    ]
+    insert_new(uow.session, SpaceNotice, rows, unique=["event_id"])
+    first = {customer: event for event, customer in reversed(about.items())}
+    ways = _ways(uow.session, kind, first)
+    for customer_id in sorted({*ways.mailed, *ways.devices}):
+        if kind in _SAID_TOGETHER:
+            lock_customer(uow.session, customer_id)  # nobody begins to send what waits meanwhile
+        event_id = first[customer_id]
+        if customer_id in ways.mailed:
+            _write_mail(uow, kind, customer_id=customer_id, event_id=event_id)
+        for device_id in ways.devices.get(customer_id, ()):
+            _write_push(uow, kind, customer_id=customer_id, event_id=event_id, device_id=device_id)
+
+
+def _write_mail(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> None:
+    """The e-mail and the work that sends it. What is gathered is said by the one that waits already; and a question
     that waits will have the words of now."""
-    if kind in GATHER or kind is NoticeKind.ADDRESS_ASKED:
-        lock_customer(uow.session, customer_id)  # nobody begins to send that one meanwhile
-        if _waits(uow.session, kind, customer_id):
-            return
-    values = {
-        "id": new_id("ntc"),
-        "customer_id": customer_id,
-        "event_id": uow.session.get_one(EventRow, event_id).id,
-        "kind": kind,
-        "locale": uow.session.get_one(Customer, customer_id).locale,
-        "state": NoticeState.WAITING,
-        "tries": 0,
-        "created_at": uow.now,
-    }
+    if kind in _SAID_TOGETHER and _waits(uow.session, Notice, kind, customer_id):
+        return
+    values = _message(uow, kind, customer_id=customer_id, event_id=event_id)
     if insert_once(uow.session, Notice, values, unique=["event_id"]):
         work.enqueue(
             uow.session,
@@ -716,33 +773,74 @@ def _write(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str
         )
 
 
-def _waits(session: Session, kind: NoticeKind, customer_id: str) -> bool:
-    """Whether a message of this kind is still to be sent for the first time."""
-    waiting = select(Notice.id).where(
-        Notice.customer_id == customer_id, Notice.kind == kind, Notice.state == NoticeState.WAITING, Notice.tries == 0
+def _write_push(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str, device_id: str) -> None:
+    """The same for one device."""
+    if kind in _SAID_TOGETHER and _waits(uow.session, PushMessage, kind, device_id):
+        return
+    values = _message(uow, kind, customer_id=customer_id, event_id=event_id)
+    values |= {"id": new_id("psh"), "device_id": device_id}
+    if insert_once(uow.session, PushMessage, values, unique=["event_id", "device_id"]):
+        work.enqueue(
+            uow.session,
+            handler=PUSH,
+            key=f"{PUSH}:{values['id']}",
+            payload={"message_id": values["id"]},
+            now=uow.now,
+            run_at=uow.now + GATHER.get(kind, dt.timedelta()),
+        )
+
+
+def _message(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> dict[str, Any]:
+    return {
+        "id": new_id("ntc"),
+        "customer_id": customer_id,
+        "event_id": uow.session.get_one(EventRow, event_id).id,
+        "kind": kind,
+        "locale": uow.session.get_one(Customer, customer_id).locale,
+        "state": NoticeState.WAITING,
+        "tries": 0,
+        "created_at": uow.now,
+    }
+
+
+#: of which one that waits speaks for those that come
+_SAID_TOGETHER = frozenset({*GATHER, NoticeKind.ADDRESS_ASKED})
+
+
+def _waits(session: Session, table: type[Message], kind: NoticeKind, whose: str) -> bool:
+    """Whether a message of this kind is still to be sent for the first time, to this customer or this device."""
+    waiting = select(table.id).where(
+        _to(table) == whose, table.kind == kind, table.state == NoticeState.WAITING, table.tries == 0
     )
     return session.scalar(waiting.limit(1)) is not None
 
 
-def is_too_soon(session: Session, notice: Notice, *, now: dt.datetime) -> dt.datetime | None:
+def _to(table: type[Message]) -> InstrumentedAttribute[str]:
+    """By which column its messages are to one mailbox, or to one device."""
+    return PushMessage.device_id if table is PushMessage else Notice.customer_id
+
+
+def is_too_soon(session: Session, message: Message, *, now: dt.datetime) -> dt.datetime | None:
     """Until when a message that gathers more of its kind waits for its first try, to be APART from the last one; None:
     it may go. Asked when it is to go: the one before may have been tried for hours, and one that still is may go at any
     moment."""
-    if notice.kind not in GATHER or notice.tries:
+    if message.kind not in GATHER or message.tries:
         return None
+    table: type[Message] = type(message)
+    whose = message.device_id if isinstance(message, PushMessage) else message.customer_id
     last = session.scalar(
-        select(func.max(func.coalesce(Notice.ended_at, now))).where(
-            Notice.customer_id == notice.customer_id,
-            Notice.kind == notice.kind,
-            Notice.tries > 0,
+        select(func.max(func.coalesce(table.ended_at, now))).where(
+            _to(table) == whose,
+            table.kind == message.kind,
+            table.tries > 0,
             # whose work broke off for good never ends, and is not waited for
-            Notice.ended_at.is_not(None) | (Notice.begun_at > now - UNENDED_MOST),
+            table.ended_at.is_not(None) | (table.begun_at > now - UNENDED_MOST),
         )
     )
     return last + APART if last is not None and last + APART > now else None
 
 
-def is_quiet(session: Session, notice: Notice, *, now: dt.datetime) -> dt.datetime | None:
+def is_quiet(session: Session, notice: Message, *, now: dt.datetime) -> dt.datetime | None:
     """Until when a message waits because its customer wants none at this hour; None: it may go.
 
     What nobody can choose to miss goes at any hour: somebody else may be acting just then, its customer waits for it,
@@ -762,9 +860,34 @@ def is_quiet(session: Session, notice: Notice, *, now: dt.datetime) -> dt.dateti
     return until
 
 
+def lives_for(session: Session, message: PushMessage, *, now: dt.datetime) -> dt.timedelta:
+    """For how long a push service may keep it for a device that is switched off: it says what is so now, so not for
+    longer than a day; not into the quiet hours, which the device would not keep; nor into another day, where it is
+    about this one."""
+    kind, most = NoticeKind(message.kind), PUSH_KEPT
+    if kind in ALWAYS:
+        return most
+    zone = session.get_one(Customer, message.customer_id).time_zone
+    ends = [now + most, quiet_begins(times_of(session, customer_id=message.customer_id), now, time_zone=zone)]
+    if kind is NoticeKind.PLAN_DUE:
+        ends.append(start_of(now.astimezone(zoneinfo.ZoneInfo(zone)).date() + dt.timedelta(days=1), time_zone=zone))
+    return min(end for end in ends if end is not None) - now
+
+
+def see(uow: UnitOfWork, *, customer_id: str, ids: Collection[str]) -> None:
+    """Its customer was shown these in their space."""
+    shown = (SpaceNotice.customer_id == customer_id, SpaceNotice.id.in_(ids), SpaceNotice.seen_at.is_(None))
+    uow.session.execute(update(SpaceNotice).where(*shown).values(seen_at=uow.now))
+
+
 def drop_old(uow: UnitOfWork) -> None:
     """Forget what was told long ago."""
     before = uow.now - KEPT
     # the one has an index; by the other, what was sent within that time is still in the list
-    old = delete(Notice).where(Notice.created_at <= before, Notice.ended_at <= before)
-    uow.session.execute(old.execution_options(synchronize_session=False))
+    for table in (Notice, PushMessage):
+        old = delete(table).where(table.created_at <= before, table.ended_at <= before)
+        uow.session.execute(old.execution_options(synchronize_session=False))
+    sent = exists().where(Notice.event_id == SpaceNotice.event_id)
+    pushed = exists().where(PushMessage.event_id == SpaceNotice.event_id)
+    told = delete(SpaceNotice).where(SpaceNotice.created_at <= before, ~sent, ~pushed)
+    uow.session.execute(told.execution_options(synchronize_session=False))

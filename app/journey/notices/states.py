@@ -1,4 +1,4 @@
-"""The life cycle of one message by e-mail."""
+"""The life cycle of one message, by e-mail or to a device."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from consent.lifecycle import Lifecycle
 
 class NoticeState(enum.StrEnum):
     WAITING = "waiting"  #: it is sent, or tried again
-    SENT = "sent"  #: a mail server has taken it
-    REFUSED = "refused"  #: the mail server takes nothing for this address
-    GIVEN_UP = "given_up"  #: no mail server could be reached for a day
-    NOT_SENT = "not_sent"  #: nothing was to be sent: no e-mail here, not wanted any more, or no safe words
+    SENT = "sent"  #: a mail server has taken it, or a push service
+    REFUSED = "refused"  #: the mail server takes nothing for this address; a device of that sort is gone itself
+    GIVEN_UP = "given_up"  #: for a day nobody could be reached who takes it
+    NOT_SENT = "not_sent"  #: nothing was to be sent: no e-mail here, not wanted or not so any more, no safe words
 
 
 class NoticeStep(enum.Enum):

@@ -1,5 +1,7 @@
 """What messages say, by kind and language. They are whole sentences of our own: nothing is filled in.
 
+A device shows the subject and ``ON_DEVICE``, and none of the paragraphs.
+
 A kind has a subject and its own paragraphs; before them stand the two safe words, after them ``CLOSING``. The one
 that asks for two words has these in their place.
 """
@@ -42,6 +44,45 @@ CLOSING = {
         " quatre-vingt-dix derniers jours sous Messages dans votre espace, ne vient pas de nous. Jetez-le. Ne dites"
         " jamais à personne vos mots de reconnaissance : nous ne les demandons jamais.",
     ),
+}
+
+#: what a device shows below the subject of a kind: the whole text is for whoever has opened their space
+ON_DEVICE = {
+    "en": "Open your space as you always do to read it.",
+    "fr": "Ouvrez votre espace comme d’habitude pour le lire.",
+}
+
+#: how the list in the space says what a message says for several at once, or to a mailbox alone
+IN_SPACE: dict[NoticeKind, dict[str, Text]] = {
+    NoticeKind.NEW_BILL: {"en": Text("A new bill", ()), "fr": Text("Une nouvelle facture", ())},
+    NoticeKind.BILL_DUE: {"en": Text("A bill is due soon", ()), "fr": Text("Une facture est bientôt à payer", ())},
+    NoticeKind.WORDS_CHANGED: {
+        "en": Text(
+            "New safe words were drawn",
+            ("If it was not you, end the other sessions under Security, and draw new ones again.",),
+        ),
+        "fr": Text(
+            "De nouveaux mots de reconnaissance ont été tirés",
+            ("Si ce n’était pas vous, mettez fin aux autres connexions sous Sécurité, et tirez-en de nouveaux.",),
+        ),
+    },
+    NoticeKind.ADDRESS_ASKED: {
+        "en": Text("We asked by e-mail whether your address is yours", ()),
+        "fr": Text("Nous avons demandé par e-mail si votre adresse est la vôtre", ()),
+    },
+    NoticeKind.RECOVERY_ASKED: {
+        "en": Text(
+            "Somebody asked for words by e-mail to come into your space",
+            ("If it was not you, there is nothing to do: without these words nothing happens. Tell them to nobody.",),
+        ),
+        "fr": Text(
+            "Quelqu’un a demandé des mots par e-mail pour entrer dans votre espace",
+            (
+                "Si ce n’était pas vous, il n’y a rien à faire : sans ces mots, il ne se passe rien. Ne les dites à"
+                " personne.",
+            ),
+        ),
+    },
 }
 
 TEXTS: dict[NoticeKind, dict[str, Text]] = {

@@ -65,6 +65,20 @@ def quiet_until(times: Times, now: dt.datetime, *, time_zone: str) -> dt.datetim
     return end
 
 
+def quiet_begins(times: Times, now: dt.datetime, *, time_zone: str) -> dt.datetime | None:
+    """When the next quiet hours begin, by the customer's clock; within them, now. None: there are none."""
+    if times.quiet_from is None:
+        return None
+    zone = zoneinfo.ZoneInfo(time_zone)
+    local = now.astimezone(zone)
+    if times.is_quiet(local.hour):
+        return now
+    first = dt.datetime.combine(local.date(), dt.time(times.quiet_from), zone)
+    # by the clock on the wall: where it is set back, it may show that hour twice, and where it is set forward never
+    shown = ((first + _ONE * day).replace(fold=fold).astimezone(dt.UTC) for day in range(3) for fold in (0, 1))
+    return min(begin for begin in shown if begin > now and times.is_quiet(begin.astimezone(zone).hour))
+
+
 def begun_day(now: dt.datetime, *, time_zone: str) -> dt.date:
     """The customer's day whose morning has come last: what is told on a day is told from six in the morning."""
     return _begun_day(now, zoneinfo.ZoneInfo(time_zone))

@@ -8,14 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
-from app.journey.webhooks.rules import may_be_called, signature
+from app.journey.webhooks.rules import signature
 from app.journey.webhooks.service import secret_row
 from app.services import Task
-from connectors.errors import BankError
-from connectors.http import BankSession, Deadline
+from app.strangers import may_be_called, post
 
-#: for the whole call, however slowly single bytes drip
-DEADLINE_S = 8.0
 #: pauses between tries; after the last one the message waits for somebody to ask for it again
 PAUSES_S = (5, 30, 120, 600, 1800, 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600, 26 * 3600)
 
@@ -31,7 +28,7 @@ def deliver(task: Task) -> None:
         sent_at = uow.now
     status = None
     if wanted and may_be_called(endpoint.url, demo=services.settings.demo):
-        status = _post(endpoint.url, message, secret, sent_at, allow_http=services.settings.demo)
+        status = _post(endpoint.url, message, secret, sent_at, demo=services.settings.demo)
     with services.unit_of_work() as uow:
         message = uow.session.get_one(WebhookMessage, message.id)
         if not wanted:
@@ -64,8 +61,8 @@ def _is_overtaken(session: Session, message: WebhookMessage) -> bool:
     return session.scalar(later.limit(1)) is not None
 
 
-def _post(url: str, message: WebhookMessage, secret: str, sent_at: dt.datetime, *, allow_http: bool) -> int | None:
-    """The HTTP status, or None without an answer. As careful as towards a bank: one deadline, no redirect, no proxy."""
+def _post(url: str, message: WebhookMessage, secret: str, sent_at: dt.datetime, *, demo: bool) -> int | None:
+    """The HTTP status, or None without an answer."""
     timestamp = int(sent_at.timestamp())
     headers = {
         "content-type": "application/json",
@@ -73,10 +70,4 @@ def _post(url: str, message: WebhookMessage, secret: str, sent_at: dt.datetime, 
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(secret, message_id=message.id, timestamp=timestamp, body=message.body),
     }
-    session = BankSession(allow_http=allow_http)
-    try:
-        return session.call("POST", url, headers=headers, body=message.body, deadline=Deadline(DEADLINE_S)).status
-    except (BankError, ValueError):
-        return None
-    finally:
-        session.close()
+    return post(url, headers=headers, body=message.body, demo=demo).status

@@ -33,8 +33,8 @@ from app.journey.plans.read import PlanForBiller, plan_for_biller
 from app.journey.plans.states import PlanState
 from app.journey.refunds.models import Refund, RefundHistory
 from app.journey.webhooks.models import WebhookEndpoint, WebhookMessage
-from app.journey.webhooks.rules import may_be_called
 from app.services import Services, Task
+from app.strangers import may_be_called
 from connectors.money import Money
 from consent.base import new_id
 

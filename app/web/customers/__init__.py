@@ -30,6 +30,7 @@ from app.web.customers import (  # noqa: F401  (they add their pages)
     limits,
     messages,
     money,
+    notices,
     opinions,
     own_bills,
     pages,

@@ -115,6 +115,11 @@ CODES = {
     "too-many-tools": lazy_gettext("There are as many tokens as we keep already. End one first."),
     "calendar-detail": lazy_gettext("Please choose how much the calendar may say. Nothing was made."),
     "too-many-calendars": lazy_gettext("There are three addresses already. End one first."),
+    "device-not-told": lazy_gettext("This browser did not say how it can be reached. Nothing was changed."),
+    "device-not-reached": lazy_gettext(
+        "The place where this browser is reached is none that we may send to. Nothing was changed."
+    ),
+    "too-many-devices": lazy_gettext("There are as many devices as we keep. Remove one first. Nothing was changed."),
     "too-many-exports": lazy_gettext(
         "Your papers were taken along as often as is allowed in a day. Try again tomorrow."
     ),

@@ -42,6 +42,7 @@ from app.journey.invoices.read import (
 from app.journey.invoices.states import InvoiceState
 from app.journey.invoices.twins import twins
 from app.journey.matching.read import Banks, bill_of, match
+from app.journey.notices.read import UNREAD_MOST, unread_of
 from app.journey.opinions.read import dispute_to_ask_of
 from app.journey.payments.coming import coming_payments, scheduled_days
 from app.journey.payments.read import decided_amounts, live_payments, not_known, payments_of_invoice
@@ -112,6 +113,7 @@ def inbox() -> ResponseReturnValue:
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
         own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)
+        unread = unread_of(uow.session, customer_id=customer.id)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
         held = held_bills(uow.session, now=uow.now, customer_id=customer.id) if first else []
@@ -144,6 +146,8 @@ def inbox() -> ResponseReturnValue:
         your_banks=allowed_views(matched)[:YOUR_BANKS_MOST],
         held=held,
         companies_waiting=waiting,
+        unread=unread,
+        unread_most=UNREAD_MOST,
         standing=standing,
         more_credits_url=inbox_url(show, sort, credits="all") if most == STANDING_MOST else None,
         show=show,

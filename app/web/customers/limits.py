@@ -36,6 +36,8 @@ ASKING_LIMIT = "60 per hour; 200 per day"
 ASKING_FUNDS_LIMIT = "10 per hour; 30 per day"
 #: new safe words of one customer: each time a message says so
 DRAWING_WORDS_LIMIT = "10 per hour; 20 per day"
+#: devices that one customer has show notices
+ADDING_DEVICES_LIMIT = "20 per hour; 40 per day"
 
 
 #: questions whether an address is a customer's, and words that are typed in answer
@@ -141,6 +143,10 @@ def drawing_limit() -> str:
 
 def asking_limit() -> str:
     return ASKING_LIMIT
+
+
+def adding_devices_limit() -> str:
+    return ADDING_DEVICES_LIMIT
 
 
 def asking_funds_limit() -> str:

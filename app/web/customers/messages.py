@@ -1,10 +1,13 @@
-"""Messages: the customer's safe words, what they are told of by e-mail, and the list of all that was sent."""
+"""Messages: the customer's safe words, what they are told of by e-mail and on their devices, and the list of all
+e-mails that were sent."""
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from flask import jsonify, redirect, render_template, request, url_for
+from flask import Response, jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
@@ -12,11 +15,39 @@ from app.errors import Invalid
 from app.journey.notices import read, service
 from app.journey.notices.kinds import CHOICES
 from app.journey.notices.times import LEAD_MOST, NO_TIMES, QUIET_MOST, Times
-from app.people import addresses, passkeys, recovery, safe_words
+from app.people import addresses, devices, passkeys, recovery, safe_words
+from app.people.models import PushDevice
 from app.people.safe_words import SafeWords
-from app.web.context import services
-from app.web.customers.limits import asking_address_limit, changing_ways_limit, drawing_words_limit, limiter
-from app.web.customers.pages import blueprint, common, json_body, me, relying_party, sent_credential
+from app.web.context import cookie_name, services
+from app.web.customers.limits import (
+    adding_devices_limit,
+    asking_address_limit,
+    changing_ways_limit,
+    drawing_words_limit,
+    limiter,
+)
+from app.web.customers.pages import (
+    blueprint,
+    common,
+    json_body,
+    me,
+    relying_party,
+    sent_credential,
+    set_cookie,
+)
+from app.web.customers.sign_in import YEAR_S, device_cookie
+from app.web.headers import WITH_WORKER
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A browser that shows notices. ``here``: this very one."""
+
+    id: str
+    user_agent: str
+    created_at: dt.datetime
+    taken_at: dt.datetime | None  #: when its push service last took a message
+    here: bool
 
 
 @blueprint.get("/messages")
@@ -24,24 +55,31 @@ def messages() -> ResponseReturnValue:
     return _page()
 
 
-def _page(*, typed: MultiDict[str, str] | None = None) -> str:
+def _page(*, typed: MultiDict[str, str] | None = None) -> Response:
     """As it is kept; or as it was typed into the form, where something of that cannot be."""
     customer = me().customer
     words = _words()
     with services().reading() as uow:
         sent = read.notices_of(uow.session, customer_id=customer.id)
-        chosen = read.chosen_by(uow.session, customer_id=customer.id)
+        mailed, pushed = read.chosen_by(uow.session, customer_id=customer.id)
+        unread = read.unread_of(uow.session, customer_id=customer.id)
+        known = devices.devices_of(uow.session, customer_id=customer.id)
         times = service.times_of(uow.session, customer_id=customer.id)
         asked = safe_words.is_asked(uow.session, customer, now=uow.now)
         asks_again_at = service.asks_again_at(uow.session, customer_id=customer.id, now=uow.now)
         was_asked = read.was_asked(uow.session, customer_id=customer.id)
         has_passkey = passkeys.has_passkey(uow.session, customer.id)
         unreachable = read.is_unreachable(uow.session, customer_id=customer.id)
-    return render_template(
+    page = render_template(
         "customers/messages.html",
         words=words,
         choices=CHOICES,
-        chosen=chosen if typed is None else set(typed.getlist("kind")),
+        chosen=mailed if typed is None else set(typed.getlist("kind")),
+        pushed=pushed if typed is None else set(typed.getlist("push_kind")),
+        unread=unread,
+        unread_most=read.UNREAD_MOST,
+        devices=[_device(each) for each in known],
+        push_key=services().web_push.public_key,
         lead=str(times.lead_days) if typed is None else typed.get("lead"),
         lead_most=LEAD_MOST,
         quiet_from=_text(times.quiet_from) if typed is None else typed.get("quiet_from"),
@@ -60,6 +98,45 @@ def _page(*, typed: MultiDict[str, str] | None = None) -> str:
         settles_days=recovery.ADDRESS_SETTLES.days,
         has_passkey=has_passkey,
     )
+    answer = make_response(page)
+    answer.headers["Content-Security-Policy"] = WITH_WORKER
+    return answer
+
+
+def _device(device: PushDevice) -> DeviceView:
+    return DeviceView(
+        device.id,
+        device.user_agent,
+        device.created_at,
+        device.taken_at,
+        devices.is_known_by(device, device_cookie()),
+    )
+
+
+@blueprint.post("/messages/devices")
+@limiter.limit(adding_devices_limit)
+def add_device() -> ResponseReturnValue:
+    """This browser shows notices from now on: what its script sent is where it is reached."""
+    with services().unit_of_work() as uow:
+        token = devices.add(
+            uow,
+            signed_in=me(),
+            wanted=json_body(),
+            user_agent=request.user_agent.string,
+            demo=services().settings.demo,
+        )
+        uow.commit()
+    answer = jsonify(to=url_for("customers.messages", _anchor="choice"))
+    set_cookie(answer, cookie_name("device"), token, max_age=YEAR_S)
+    return answer
+
+
+@blueprint.post("/messages/devices/remove")
+def remove_device() -> ResponseReturnValue:
+    with services().unit_of_work() as uow:
+        devices.remove(uow, customer_id=me().customer.id, device_id=request.form.get("device", ""))
+        uow.commit()
+    return redirect(url_for("customers.messages", _anchor="devices"), 303)
 
 
 @blueprint.post("/messages/words")
@@ -123,9 +200,17 @@ def choose_messages() -> ResponseReturnValue:
     except ValueError as error:
         if error.args != ("quiet",):  # which no form of ours can send
             raise Invalid("notice-times", "This is no number of days, or no hour. Nothing was changed.") from None
-        return _page(typed=request.form), 422
+        answer = _page(typed=request.form)
+        answer.status_code = 422
+        return answer
     with services().unit_of_work() as uow:
-        service.choose(uow, customer_id=me().customer.id, kinds=request.form.getlist("kind"), times=times)
+        service.choose(
+            uow,
+            customer_id=me().customer.id,
+            kinds=request.form.getlist("kind"),
+            push_kinds=request.form.getlist("push_kind") if "devices_asked" in request.form else None,
+            times=times,
+        )
         uow.commit()
     return redirect(url_for("customers.messages"), 303)
 

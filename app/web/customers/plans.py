@@ -222,7 +222,8 @@ def _page(invoice_id: str, template: str, refused: Invalid | None = None) -> Res
         is_later = template == "customers/later.html"
         covered = _covered(uow, invoice, bill, days) if is_later else ()
         keeper = _keeper(uow, bill, days) if is_later else None
-        by_mail = NoticeKind.PLAN_DUE in chosen_by(uow.session, customer_id=customer.id)
+        mailed, _ = chosen_by(uow.session, customer_id=customer.id)
+        by_mail = NoticeKind.PLAN_DUE in mailed
         farthest = max((each.day.pay_on for each in covered), default=today)
         tells_before = told_from(farthest, customer=customer, decided_at=uow.now) is not None
     if bill.state != InvoiceState.TO_PAY or bill.is_set_aside or not is_offered:

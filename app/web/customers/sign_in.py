@@ -63,7 +63,7 @@ def sign_out() -> ResponseReturnValue:
             uow.commit()
     response = redirect(url_for("customers.sign_in"), 303)
     for name in request.cookies:
-        if name == cookie_name("session") or name.startswith(cookie_name("away")):
+        if name in (cookie_name("session"), cookie_name("device")) or name.startswith(cookie_name("away")):
             drop_cookie(response, name)
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
     return response
@@ -226,6 +226,11 @@ def _keep_passkey(uow: UnitOfWork, ceremony: Any, credential: object, customer: 
     )
 
 
+def device_cookie() -> str | None:
+    """Of this browser, if it shows notices: its own, whoever is signed in."""
+    return request.cookies.get(cookie_name("device"))
+
+
 def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: Passkey | None) -> None:
     """``passkey``: by which they signed in; None: a visit of the demo."""
     who = signed_in() or coming_back()
@@ -236,6 +241,7 @@ def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: 
         read_only=passkey is None,
         replaces=who.session_id if who else None,
         credential_id=passkey.credential_id if passkey else None,
+        device=device_cookie(),
     )
     set_cookie(response, cookie_name("session"), token)
 

@@ -116,6 +116,7 @@ class House:
                 vault_active="k1",
                 oauth={},
                 bank_client={},
+                web_push={},
                 log=Signer.generate("log"),
             ),
             clock=lambda: self._clock(),

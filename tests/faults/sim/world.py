@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app import failpoints
+from app import failpoints, strangers
 from app.db import work
 from app.db.work import HANDLERS_OF, Claim, Lane, LostClaim
 from app.errors import AppError, Conflict, TooLate
@@ -25,7 +25,6 @@ from app.journey.payments import service as payments
 from app.journey.payments.looks import work_key
 from app.journey.payments.read import OpenOutcome, open_outcomes
 from app.journey.route import HANDLERS
-from app.journey.webhooks import delivery
 from app.people.customers import today_of
 from app.people.passkeys import Started
 from app.schedule import JOBS, OF_SERVICES
@@ -312,7 +311,7 @@ class World:
 
             def close(self) -> None: ...
 
-        return chance.replaced((failpoints, "hook", self.hook), (delivery, "BankSession", Line))
+        return chance.replaced((failpoints, "hook", self.hook), (strangers, "BankSession", Line))
 
     def step(self) -> None:
         ready = self.floor.ready()

@@ -1254,7 +1254,10 @@ def told(books: Books, **values: Any) -> None:
     """A message about the first settled payment."""
     event = books.one("event", "kind = 'PaymentSettled'")
     notice = {"id": "ntc_x", "customer_id": "cus_x", "event_id": event["id"], "kind": "payment_settled", "locale": "en"}
-    books.copy("notice", {**notice, "state": "not_sent", "tries": 0, "created_at": books.now, **values})
+    row = {**notice, "state": "not_sent", "tries": 0, "created_at": books.now, **values}
+    books.copy("notice", row)
+    in_space = {name: row[name] for name in ("customer_id", "event_id", "kind", "created_at")}
+    books.copy("space_notice", {"id": "spn_x", **in_space})
 
 
 @_breaks("M1")
@@ -1281,6 +1284,34 @@ def sent_before_it_was_shown(books: Books) -> None:
 @_breaks("M2")
 def told_as_what_it_was_not(books: Books) -> None:
     told(books, kind="payment_failed", ended_at=books.now)
+
+
+@_breaks("M8")
+def sent_and_not_told_in_the_space(books: Books) -> None:
+    told(books, ended_at=books.now)
+    books.drop("space_notice", books.one("space_notice", "id = 'spn_x'"))
+
+
+def pushed(books: Books, **values: Any) -> None:
+    """A message to a device about a fact that stands in its customer's space."""
+    here = books.one("space_notice", "1 = 1")
+    device = {"id": "pdv_x", "customer_id": here["customer_id"], "session_id": "ses_x", "credential_id": b"x"}
+    device |= {"token_hash": "t", "endpoint_key": "e", "subscription": {}, "user_agent": "x", "created_at": books.now}
+    books.copy("push_device", {**device, **values})
+    message = {name: here[name] for name in ("customer_id", "event_id", "kind")}
+    message |= {"id": "psh_x", "device_id": "pdv_x", "locale": "en", "state": "sent", "tries": 1}
+    books.copy("push_message", {**message, "created_at": books.now, "ended_at": books.now})
+
+
+@_breaks("M9")
+def a_message_to_a_device_that_nobody_sends(books: Books) -> None:
+    pushed(books)
+    books.change("push_message", {"id": "psh_x"}, state="waiting", ended_at=None)
+
+
+@_breaks("M9")
+def a_message_to_somebody_elses_device(books: Books) -> None:
+    pushed(books, customer_id="cus_x")
 
 
 @_breaks("M5", "C14", "C15")

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from app.keys.files import KeysMissing
 from app.keys.installation import Keys
 
-NAMES = {"form.key", "log.key", "vault/k1.key", "oauth.jwk.json", "bank-client.jwk.json"}
+NAMES = {"form.key", "log.key", "vault/k1.key", "oauth.jwk.json", "bank-client.jwk.json", "web-push.jwk.json"}
 
 
 def test_init_makes_what_load_needs(tmp_path: Path) -> None:
@@ -21,10 +21,10 @@ def test_init_makes_what_load_needs(tmp_path: Path) -> None:
     assert keys.vault_active == "k1"
     assert len(keys.vault["k1"]) == 32
     assert len(keys.form) >= 43  # 256 bits in base64url
-    for jwk in (keys.oauth, keys.bank_client):
+    for jwk in (keys.oauth, keys.bank_client, keys.web_push):
         assert ECKey.import_key(jwk).is_private
         assert jwk["kid"]
-    assert keys.oauth["d"] != keys.bank_client["d"]
+    assert len({jwk["d"] for jwk in (keys.oauth, keys.bank_client, keys.web_push)}) == 3
 
 
 def test_only_the_service_may_read_them(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from app.worker import THREADS, ClockWrong, Worker, skew
 from tests.conftest import Clock
 
 Start = Callable[..., Worker]
-[OUTBOUND] = work.OUTBOUND_HANDLERS
+OUTBOUND, *_ = work.OUTBOUND_HANDLERS
 ONE_EACH: Mapping[Lane, int] = dict.fromkeys(Lane, 1)
 only_postgres = pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 #: long enough for any machine; a test that waits for it fails

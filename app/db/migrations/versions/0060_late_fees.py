@@ -1,6 +1,6 @@
 """late fees: a bill may name a fixed amount that being late costs, and the first day with it
 
-Revision: 0060, after 0058
+Revision: 0060, after 0059
 
 It is in no amount that is asked or paid. Bills of before name none: what they said of it was not read.
 """
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0060"
-down_revision = "0058"
+down_revision = "0059"
 branch_labels = None
 depends_on = None
 

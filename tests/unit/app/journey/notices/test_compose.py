@@ -6,14 +6,24 @@ import contextlib
 import itertools
 import re
 import string
+from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.journey.notices.compose import Letter, NotPlain, compose, must_be_plain, text_of
+from app.journey.notices.compose import Letter, NotPlain, Shown, compose, compose_for_device, must_be_plain, text_of
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.texts import CLOSING, OPENING, OPENING_OF_QUESTION, TEXTS, TO_TYPE, Text
+from app.journey.notices.texts import (
+    CLOSING,
+    IN_SPACE,
+    ON_DEVICE,
+    OPENING,
+    OPENING_OF_QUESTION,
+    TEXTS,
+    TO_TYPE,
+    Text,
+)
 from app.people.customers import LOCALES
 from app.people.safe_words import SafeWords
 from app.people.word_lists import WORDS
@@ -45,6 +55,19 @@ def test_every_message_in_every_language_is_plain(kind: NoticeKind, locale: str)
         assert " ".join(paragraph.split(" ")) in letter.text.replace("\n", " ")
 
 
+@pytest.mark.parametrize(("kind", "locale"), EVERY)
+def test_what_a_device_shows_is_as_plain_in_every_language(kind: NoticeKind, locale: str) -> None:
+    shown = compose_for_device(text_of(kind, locale), locale=locale)
+    for line in (shown.title, shown.body):
+        assert not LEADS.search(line), line
+        must_be_plain(line)
+        assert "\n" not in line
+    assert (shown.title, shown.body) == (text_of(kind, locale).subject, ON_DEVICE[locale])
+    assert len(shown.title) <= 70
+    assert not any(word in shown.body for word in WORDS_OF_SOMEBODY.first.split())
+    assert shown.title not in repr(shown)
+
+
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_no_french_mark_begins_a_line(kind: NoticeKind) -> None:
     letter = compose(text_of(kind, "fr"), WORDS_OF_SOMEBODY, locale="fr")
@@ -54,9 +77,9 @@ def test_no_french_mark_begins_a_line(kind: NoticeKind) -> None:
 def test_every_kind_is_said_in_every_language() -> None:
     assert TEXTS.keys() == set(NoticeKind)
     spoken = [set(texts) for texts in TEXTS.values()]
-    assert [*spoken, set(OPENING), set(OPENING_OF_QUESTION), set(TO_TYPE), set(CLOSING)] == [set(LOCALES)] * (
-        len(TEXTS) + 4
-    )
+    parts: list[dict[str, Any]] = [OPENING, OPENING_OF_QUESTION, TO_TYPE, ON_DEVICE, CLOSING, *IN_SPACE.values()]
+    others = [set(each) for each in parts]
+    assert [*spoken, *others] == [set(LOCALES)] * (len(TEXTS) + len(others))
 
 
 @pytest.mark.parametrize("locale", LOCALES)
@@ -112,6 +135,8 @@ def test_a_name_that_carries_something_makes_no_message(before: str, smuggled: s
     ):
         with pytest.raises(NotPlain):
             compose(text, WORDS_OF_SOMEBODY, locale="en")
+    with pytest.raises(NotPlain):
+        compose_for_device(Text(f"A bill from {name}", ("It is in your space.",)), locale="en")
 
 
 @given(text=st.text(max_size=60) | st.text("abé .,:;!?’-()/@w0\n", max_size=30) | st.from_regex(LEADS))
@@ -126,6 +151,8 @@ def test_no_subject_has_a_second_line(line: str, where: int) -> None:
     subject = "A bill is in your space"
     with pytest.raises(NotPlain):
         Letter(f"{subject[:where]}{line}Bcc: somebody{subject[where:]}", "text")
+    with pytest.raises(NotPlain):
+        Shown(f"{subject[:where]}{line}{subject[where:]}", "It is in your space.")
 
 
 @pytest.mark.parametrize("words", [SafeWords("", "meadow"), SafeWords("lantern", ""), SafeWords("same", "same")])

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.journey.notices.times import LEAD_MOST, QUIET_MOST, Times, begun_day, days_apart, quiet_until
+from app.journey.notices.times import (
+    LEAD_MOST,
+    QUIET_MOST,
+    Times,
+    begun_day,
+    days_apart,
+    quiet_begins,
+    quiet_until,
+)
 
 #: forward and back at two, at midnight, by half an hour, over a whole day; and some that never move
 ZONES = (
@@ -152,3 +160,28 @@ def test_a_day_begins_at_six() -> None:
     before, after = (dt.datetime(2026, 11, 23, 5, minute, tzinfo=dt.UTC) for minute in (0, 59))
     assert begun_day(before, time_zone="UTC") == begun_day(after, time_zone="UTC") == dt.date(2026, 11, 22)
     assert begun_day(after + dt.timedelta(minutes=1), time_zone="UTC") == dt.date(2026, 11, 23)
+
+
+@given(now=MOMENTS, zone=st.sampled_from(ZONES), hours=HOURS)
+@example(now=dt.datetime(2026, 3, 28, 20, tzinfo=dt.UTC), zone="Europe/Paris", hours=(2, 3))  # two is left out
+@example(now=dt.datetime(2026, 10, 24, 20, tzinfo=dt.UTC), zone="Europe/Paris", hours=(2, 1))  # and comes twice
+@example(now=dt.datetime(2026, 4, 23, 20, tzinfo=dt.UTC), zone="Africa/Cairo", hours=(0, 6))
+@example(now=dt.datetime(2009, 11, 1, 3, tzinfo=dt.UTC), zone="America/St_Johns", hours=(0, 6))  # 23:30 once more
+def test_until_quiet_hours_begin_none_are(now: dt.datetime, zone: str, hours: tuple[int, int]) -> None:
+    """What a push service may keep for a device that is off is handed over before they begin, or not at all."""
+    times = Times(3, hours[0], (hours[0] + sum(hours[1:])) % 24)
+    begins = quiet_begins(times, now, time_zone=zone)
+    assert begins is not None
+    quiet_hours = {(hours[0] + each) % 24 for each in range(hours[1])}
+    if hour(now, zone) in quiet_hours:
+        assert begins == now
+        return
+    assert now < begins <= now + dt.timedelta(hours=49)  # a day that is left out, as in Apia, makes it longer
+    step = now
+    while step < begins:
+        assert hour(step, zone) not in quiet_hours, (step, begins)
+        step += dt.timedelta(minutes=15)
+
+
+def test_who_has_no_quiet_hours_has_no_beginning_of_them() -> None:
+    assert quiet_begins(Times(), dt.datetime(2026, 12, 1, tzinfo=dt.UTC), time_zone="Europe/Paris") is None
