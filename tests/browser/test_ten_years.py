@@ -36,7 +36,7 @@ SEARCHES = ("/search", "/search?q=e", "/search?q=zzz", "/search?q=compagnie+mars
 #: those of somebody who has none of all that
 PLAIN = ["/bills", *(path for path in LISTS if "?" not in path and "_" not in path)]
 #: where much stands; for the pictures all of them
-LONG = ("/bills?show=all&sort=mine", "/receipts", "/money", "/companies", "/messages", "/search?q=e")
+LONG = ("/bills?show=all&sort=mine", "/receipts", "/money", "/companies", "/messages", "/notices", "/search?q=e")
 MANY = [*LISTS, *SEARCHES] if PICTURES else LONG
 #: on which a bill need not be dragged out of sight
 TALL = (1180, 2400)

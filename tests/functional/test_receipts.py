@@ -46,7 +46,7 @@ def test_every_receipt_of_ten_years_is_on_one_page(app: Flask, services: Service
         answer = client.get(path or "", base_url=BASE_URL)
         assert answer.status_code == 200, path
         page = BeautifulSoup(answer.data, "html.parser")
-        more = page.select_one(".more a")
+        more = next((each for each in page.select(".more a") if each.text == "Show older receipts"), None)
         links = [str(each["href"]) for each in page.select("table a")]
         return [each.rpartition("/")[2] for each in links], str(more["href"]) if more else None, page
 
@@ -58,6 +58,10 @@ def test_every_receipt_of_ten_years_is_on_one_page(app: Flask, services: Service
         seen += found
         assert [int(each.text) for each in page.select(".sorts a")[1:]] == years
     assert seen == sorted(of_year, reverse=True)
+    assert [each["href"] for each in listed("/receipts?page=3")[2].select(".more a")] == [
+        "/receipts?page=2",
+        "/receipts?page=4",
+    ]
     for year in years:
         first, more, page = listed(f"/receipts?year={year}")
         current = page.select_one(".sorts a[aria-current]")

@@ -1,5 +1,5 @@
-"""The space of a customer who has been here for ten years: thirty companies sent a bill a month each, and each was told
-of. All are paid, with a receipt, but half of those of the last two months.
+"""The space of a customer who has been here for ten years: thirty companies sent a bill a month each, and those of the
+last three months were told of. All are paid, with a receipt, but half of those of the last two months.
 
 Rows as the journey leaves them, so far as pages read them: what else they refer to is not there, and nothing may be
 done in this space but reading.
@@ -7,6 +7,7 @@ done in this space but reading.
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import datetime as dt
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,12 @@ from typing import Any
 from sqlalchemy import Connection as DatabaseConnection
 from sqlalchemy import Engine, insert, text
 
+from app.db.events import EventRow
 from app.journey.connections.models import Connection
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
-from app.journey.notices.models import Notice
+from app.journey.notices.models import Notice, SpaceNotice
+from app.journey.notices.service import KEPT
 from app.journey.outlook.models import Outlook, Payday
 from app.journey.payments.models import Payment
 from app.journey.receipts.models import Receipt
@@ -46,8 +49,6 @@ NAMES = (
     *(f"Compagnie {name}" for name in ("des Eaux", "du Gaz", "du Bois", "des Bacs", "du Rail", "des Ports", "du Thé")),
     *(f"Compagnie {name}" for name in ("des Docks", "des Salines", "du Câble")),
 )
-OF_COMPANIES = (Biller, PayeeAccount)
-OF_CUSTOMERS = (Outlook, Payday, Connection, Invoice, Decision, Payment, Receipt, Notice)
 #: every list, each in the ways in which it can be had, and two bills
 LISTS = (
     *(
@@ -65,6 +66,7 @@ LISTS = (
     "/companies/blr_0/given",
     "/consents",
     "/messages",
+    "/notices",
     "/papers",
     "/together",
     "/privacy",
@@ -81,10 +83,7 @@ def fill(services: Services) -> Customer:
     """Returns the customer. There is another one besides, of whose as many bills nothing may be read."""
     customer = factories.make_customer(services)
     stranger = factories.make_customer(services, name="Nele")
-    rows: dict[type[Base], list[Mapping[str, Any]]] = {
-        each: []
-        for each in (Biller, PayeeAccount, Outlook, Payday, Connection, Invoice, Decision, Payment, Receipt, Notice)
-    }
+    rows: dict[type[Base], list[Mapping[str, Any]]] = collections.defaultdict(list)
     now = utc_now()
     newest = now.year * 12 + now.month - 2  # the month that is over
     for company in range(COMPANIES):
@@ -142,7 +141,7 @@ def _add(
     month: int,
     is_paid: bool,
 ) -> None:
-    day = dt.date(month // 12, month % 12 + 1, 12 + company % 15)
+    day = dt.date(month // 12, month % 12 + 1, 1 + company * 27 // (COMPANIES - 1))
     at = dt.datetime.combine(day, dt.time(9), dt.UTC)
     minor = (company * 7 + 2) * 421 + month % 12 * 53
     whose = {"customer_id": to.id, "currency": "EUR", "amount_minor": minor}
@@ -162,12 +161,19 @@ def _add(
             "opened_at": at, "seen_at": at,
         }
     )  # fmt: skip
-    rows[Notice].append(
-        {
-            "id": f"ntc_{key}", "customer_id": to.id, "event_id": f"evt_{key}", "kind": "new_bill", "locale": "fr",
-            "state": "sent", "tries": 1, "created_at": at, "begun_at": at, "ended_at": at,
-        }
-    )  # fmt: skip
+    if dt.datetime.now(dt.UTC) - at < KEPT:
+        told = {"customer_id": to.id, "event_id": f"evt_{key}", "kind": "new_bill", "created_at": at}
+        sent = {"locale": "fr", "state": "sent", "tries": 1, "begun_at": at, "ended_at": at}
+        rows[EventRow].append(
+            {
+                "id": told["event_id"],
+                "kind": "bill.received",
+                "payload": {"invoice_id": f"inv_{key}"},
+                "recorded_at": at,
+            }
+        )
+        rows[Notice].append({"id": f"ntc_{key}", **told, **sent})
+        rows[SpaceNotice].append({"id": f"ntc_{key}", **told, "seen_at": at if is_paid else None})
     if not is_paid:
         return
     of_bill = {**whose, "invoice_id": f"inv_{key}", "bank_id": "horizon", "consent_id": f"con_{key}"}
