@@ -22,6 +22,7 @@ from app.errors import Conflict, Invalid, TooMany
 from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.connections.models import Connection
 from app.journey.connections.states import OPEN
+from app.journey.consents.step import FUNDS_ASKED
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
@@ -611,13 +612,16 @@ _OF_CONSENT = {
 
 
 def _whose_consent(kind: NoticeKind) -> WhoseOf:
-    """Of a consent that still stands where this line of its history left it."""
+    """Of a consent that still stands where this line of its history left it; that its bank was asked about money since
+    changes nothing."""
 
     def whose(session: Session, facts: Facts) -> Whose:
         found: Whose = {}
         for fact in facts:
             standing = session.get_one(Standing, fact["consent_id"])
-            if standing.sequence == fact["sequence"] and _told_of_consent(session, fact) is kind:
+            since = select(func.max(ConsentHistory.sequence)).where(ConsentHistory.consent_id == standing.consent_id)
+            last = session.scalar(since.where(ConsentHistory.step != FUNDS_ASKED))
+            if last == fact["sequence"] and _told_of_consent(session, fact) is kind:
                 found[fact["event"]] = standing.customer_id
         return found
 
