@@ -23,7 +23,7 @@ from app.invariants import check
 from app.journey.erasure import emptying
 from app.journey.notices.kinds import ALWAYS, APART, CHOICES, MAIL_ALONE, NoticeKind
 from app.journey.notices.models import NoticeChoice, PushMessage, SpaceNotice
-from app.journey.notices.pushing import PAUSES_S
+from app.journey.notices.pushing import GIVEN_UP_MOST, PAUSES_S
 from app.journey.notices.texts import ON_DEVICE, TEXTS
 from app.people import devices, sessions
 from app.people.models import CustomerSession, Passkey, PushDevice
@@ -278,6 +278,49 @@ def test_a_push_service_in_trouble_is_asked_again_for_a_day_and_then_no_more(
     assert messages(journey) == [("new_bill", "given_up", len(PAUSES_S) + 1)]
     assert waiting(journey) == []
     assert known(journey) == 1  # it may be our own fault
+
+
+def given_up(journey: Journey, push: PushService, number: str) -> None:
+    """One more message that nobody takes for a day."""
+    journey.wait(APART.total_seconds())
+    push.to_push = [503] * (len(PAUSES_S) + 1)
+    journey.bill(number=number)
+    journey.wait(GATHERED_S)
+    for pause in PAUSES_S:
+        journey.wait(pause + 1)
+    assert not push.to_push
+
+
+def test_a_device_for_which_nothing_is_ever_taken_is_forgotten(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    for number in range(GIVEN_UP_MOST):
+        assert known(journey) == 1
+        given_up(journey, push, f"n{number}")
+    assert (known(journey), messages(journey), waiting(journey)) == (0, [], [])
+
+
+def test_one_that_took_something_between_stays(journey: Journey, push: PushService, told: Subscriber) -> None:
+    for number in range(GIVEN_UP_MOST - 1):
+        given_up(journey, push, f"n{number}")
+    journey.wait(APART.total_seconds())
+    journey.bill(number="taken")
+    journey.wait(GATHERED_S)
+    assert len(push.taken) == 1
+    given_up(journey, push, "last")
+    assert known(journey) == 1
+
+
+def test_a_day_on_which_nobody_is_reached_ends_no_device(journey: Journey, push: PushService, told: Subscriber) -> None:
+    """However many messages are given up on it: the fault may be ours."""
+    push.to_push = [503] * 1000
+    for _ in range(GIVEN_UP_MOST):
+        journey.browser.post("/messages/words", token=journey.browser.token("/messages"))
+    journey.worker.run_until_idle()
+    for pause in PAUSES_S:
+        journey.wait(pause + 1)
+    assert [state for _, state, _ in messages(journey)] == ["given_up"] * GIVEN_UP_MOST
+    assert known(journey) == 1
 
 
 def test_it_says_when_it_wants_to_be_asked_again(journey: Journey, push: PushService, told: Subscriber) -> None:
