@@ -558,9 +558,15 @@ def test_a_browser_is_the_device_of_whoever_said_so_last(
     assert push.taken == []
 
 
+def another_browser(journey: Journey) -> Browser:
+    made = Browser(journey.app.test_client(), journey.browser.device)
+    made.sign_in()
+    return made
+
+
 def test_nobody_has_more_than_so_many(journey: Journey, push: PushService) -> None:
     for _ in range(devices.DEVICES_MOST):
-        assert subscribe(journey.browser, push.subscribe().as_json()).status_code == 200
+        assert subscribe(another_browser(journey), push.subscribe().as_json()).status_code == 200
     answer = subscribe(journey.browser, push.subscribe().as_json())
     assert answer.status_code == 409
     assert "Remove one first" in answer.get_json()["detail"]
@@ -609,6 +615,100 @@ def test_it_ends_with_signing_out(journey: Journey, told: Subscriber) -> None:
     answer = journey.browser.post("/sign-out", token=journey.browser.token("/messages"))
     assert known(journey) == 0
     assert any("device" in each and "Max-Age=0" in each for each in answer.headers.getlist("Set-Cookie"))
+
+
+def test_it_ends_with_signing_out_on_a_page_that_was_left_open(journey: Journey, told: Subscriber) -> None:
+    """Their sign-in was over by itself; who presses the button is told that they are signed out."""
+    token = journey.browser.token("/messages")
+    journey.wait(IDLE.total_seconds() + 60)
+    assert journey.browser.post("/sign-out", token=token).status_code == 303
+    assert known(journey) == 0
+
+
+def test_it_ends_when_another_person_signs_out_there(
+    journey: Journey, journeys: Callable[[], Journey], told: Subscriber
+) -> None:
+    """The cookie, by which it would be known again, goes with that."""
+    other = journeys()
+    journey.wait(IDLE.total_seconds() + 60)
+    same = Browser(journey.browser.client, other.browser.device)
+    same.sign_in()
+    assert known(journey) == 1
+    same.post("/sign-out", token=same.token("/messages"))
+    assert known(journey) == 0
+
+
+def test_each_sign_in_renews_its_cookie(journey: Journey, told: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey.wait(IDLE.total_seconds() + 60)
+    set_there: list[str] = []
+    opened = journey.browser.client.open
+
+    def spy(*about: Any, **how: Any) -> TestResponse:
+        answer = opened(*about, **how)
+        set_there.extend(each for each in answer.headers.getlist("Set-Cookie") if "device" in each)
+        return answer
+
+    monkeypatch.setattr(journey.browser.client, "open", spy)
+    journey.browser.sign_in()
+    [cookie] = set_there
+    assert "Max-Age=31536000" in cookie
+    assert "This is where you are now." in page(journey.browser)
+
+
+def test_who_has_no_device_gets_no_cookie_by_signing_in(journey: Journey) -> None:
+    journey.wait(IDLE.total_seconds() + 60)
+    journey.browser.sign_in()
+    assert journey.browser.client.get_cookie("__Host-device") is None
+
+
+def test_the_same_browser_with_another_subscription_is_the_same_device(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    """Its customer took the permission away and gave it again: what was before is reached no more."""
+    for _ in range(devices.DEVICES_MOST):
+        again = push.subscribe()
+        assert subscribe(journey.browser, again.as_json()).status_code == 200
+    assert known(journey) == 1
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert [each.endpoint for each in push.taken] == [again.endpoint]
+
+
+@pytest.mark.parametrize("ending", ["others", "one", "passkey"])
+def test_none_is_added_by_a_sign_in_that_is_ended_meanwhile(journey: Journey, push: PushService, ending: str) -> None:
+    """PostgreSQL, where neither waits for the other to begin: who ends it waits for the device, and ends that too."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("only one writes at a time")
+    who = signed_in(journey)
+    with journey.services.reading() as uow:
+        [passkey_id] = uow.session.scalars(select(CustomerSession.credential_id))
+    assert passkey_id is not None
+    begun, ended = threading.Event(), threading.Event()
+
+    def end() -> None:
+        with journey.services.unit_of_work() as uow:
+            begun.set()
+            if ending == "others":
+                sessions.end_others(uow, customer_id=journey.customer.id, but="ses_another")
+            elif ending == "one":
+                sessions.end(uow, customer_id=journey.customer.id, session_id=who.session_id)
+            else:
+                by = SignedIn(journey.customer, "ses_another", read_only=False)
+                sessions.end_of_passkey(uow, passkey_id, signed_in=by, signed_by=b"another")
+            uow.commit()
+        ended.set()
+
+    with journey.services.unit_of_work() as uow:
+        wanted = push.subscribe().as_json()
+        devices.add(uow, signed_in=who, wanted=wanted, user_agent="x", demo=True)
+        uow.session.flush()
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        assert begun.wait(20)
+        assert not ended.wait(0.5), "it did not wait"
+        uow.commit()
+    thread.join(20)
+    assert (ended.is_set(), known(journey)) == (True, 0)
 
 
 def test_it_ends_with_the_sign_in_that_is_ended_elsewhere(journey: Journey, told: Subscriber) -> None:
