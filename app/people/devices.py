@@ -16,6 +16,7 @@ from app.db.locks import lock_name
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Conflict, Invalid
 from app.people.customers import lock_customer
+from app.people.events import DeviceAdded
 from app.people.models import CustomerSession, PushDevice
 from app.people.sessions import SignedIn
 from app.strangers import may_be_called
@@ -50,17 +51,18 @@ def add(
     if here is None or here.credential_id is None:
         raise Conflict("session-over", "This was ended meanwhile. Nothing was changed.")
     # the same browser once more, be it another person's now: what was to be shown there is theirs no longer
-    uow.session.execute(delete(PushDevice).where(PushDevice.endpoint_key == key))
+    there = delete(PushDevice).where(PushDevice.endpoint_key == key).returning(PushDevice.customer_id)
+    was_theirs = uow.session.scalar(there) == customer_id
     forget(uow, token=token)
     theirs = select(func.count()).where(PushDevice.customer_id == customer_id)
     if (uow.session.scalar(theirs) or 0) >= DEVICES_MOST:
         raise Conflict(
             "too-many-devices", "There are as many devices as we keep. Nothing was changed; remove one first."
         )
-    made = new_secret()
+    made, device_id = new_secret(), new_id("pdv")
     uow.session.add(
         PushDevice(
-            id=new_id("pdv"),
+            id=device_id,
             customer_id=customer_id,
             session_id=here.id,
             credential_id=here.credential_id,
@@ -71,6 +73,8 @@ def add(
             created_at=uow.now,
         )
     )
+    if not was_theirs:
+        uow.record(DeviceAdded(customer_id=customer_id, device_id=device_id))
     return made
 
 

@@ -14,22 +14,24 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
 from app import failpoints, strangers
+from app.db.events import EventRow
 from app.db.work import WorkRow
 from app.invariants import check
 from app.journey.erasure import emptying
 from app.journey.notices.kinds import ALWAYS, APART, CHOICES, MAIL_ALONE, NoticeKind
-from app.journey.notices.models import NoticeChoice, PushMessage, SpaceNotice
+from app.journey.notices.models import Notice, NoticeChoice, PushMessage, SpaceNotice
 from app.journey.notices.pushing import GIVEN_UP_MOST, PAUSES_S
 from app.journey.notices.texts import ON_DEVICE, TEXTS
 from app.people import devices, sessions
-from app.people.models import CustomerSession, Passkey, PushDevice
+from app.people.models import Customer, CustomerSession, Passkey, PushDevice
 from app.people.sessions import IDLE, SignedIn
 from app.schedule import Schedule
 from connectors.sandbox_bank import authority
+from tests.functional.test_ways_back_in import signed
 from tests.support.journey import Browser, Journey
 from tests.support.push_service import PushService, Subscriber, serve_push, talking
 
@@ -189,6 +191,66 @@ def test_the_language_is_the_customers(journey: Journey, push: PushService, told
         ON_DEVICE["fr"],
         "fr",
     )
+
+
+def in_space(journey: Journey) -> list[str]:
+    with journey.services.reading() as uow:
+        return list(uow.session.scalars(select(SpaceNotice.kind).order_by(SpaceNotice.id)))
+
+
+def test_a_device_that_is_added_is_told_to_those_of_before(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    """Whoever sits at an open session adds none in silence."""
+    choose(journey.browser)  # nobody can choose to miss it
+    journey.worker.run_until_idle()
+    assert (in_space(journey), push.taken) == (["device_added"], [])
+    journey.wait(60)
+    assert subscribe(another_browser(journey), push.subscribe().as_json()).status_code == 200
+    journey.worker.run_until_idle()
+    assert in_space(journey) == ["device_added"] * 2
+    [pushed] = push.taken  # and it tells nothing of itself
+    assert (pushed.endpoint, pushed.headers["urgency"]) == (told.endpoint, "high")
+    assert pushed.shown["title"] == "Notices are shown on one more device"
+    with journey.services.reading() as uow:
+        assert list(uow.session.scalars(select(Notice.kind))) == ["device_added"] * 2
+    notice = journey.browser.page("/notices").select_one("ul.told li")
+    assert notice is not None
+    assert "Notices are shown on one more device" in notice.get_text()
+    assert notice.select_one("a[href='/messages#devices']") is not None
+    assert journey.browser.page("/security").select_one("a[href='/messages#devices']") is not None
+
+
+def test_the_same_browser_at_the_same_address_is_no_news(journey: Journey, push: PushService, told: Subscriber) -> None:
+    journey.wait(60)
+    subscribe(journey.browser, told.as_json())
+    journey.worker.run_until_idle()
+    assert in_space(journey) == ["device_added"]
+    subscribe(journey.browser, push.subscribe().as_json())  # with its cookie, but to another place
+    journey.worker.run_until_idle()
+    assert (in_space(journey), push.taken) == (["device_added"] * 2, [])
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_another_address_is_told_here_also_where_the_old_one_was_nobodys(
+    journey: Journey, push: PushService, told: Subscriber, proven: bool
+) -> None:
+    """By e-mail it is told to an old one alone that was shown to be theirs: else it may be a stranger's."""
+    with journey.services.unit_of_work() as uow:
+        proven_at = uow.now if proven else None
+        uow.session.execute(update(Customer).values(email_proven_at=proven_at))
+        uow.commit()
+    answer = signed(journey.browser, "/messages/address/change", {"email": "new@example.org"}, page="/messages")
+    assert answer.status_code == 303
+    journey.worker.run_until_idle()
+    assert in_space(journey)[-1] == "address_changed"
+    assert [each.shown["title"] for each in push.taken] == ["Your space has another e-mail address"]
+    with journey.services.reading() as uow:
+        written = uow.session.scalars(select(Notice).where(Notice.kind == "address_changed")).one()
+        [event] = uow.session.scalars(select(EventRow).where(EventRow.kind == "AddressChanged"))
+        assert bool(event.payload["before"]) is proven
+        assert (written.state, written.tries) == ("not_sent", 0)  # no mail server here; see test_ways_back_in.py
+    assert "this is the last message that comes here" not in page(journey.browser, "/notices")
 
 
 # ----------------------------------------------------------------------------------------------------------- when

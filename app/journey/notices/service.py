@@ -48,6 +48,7 @@ from app.people.events import (
     AddressAsked,
     AddressChanged,
     CustomerStopped,
+    DeviceAdded,
     ErasureAsked,
     PasskeyAdded,
     PasskeyRemoved,
@@ -422,8 +423,13 @@ def tell_passkey_removed(task: Task) -> None:
     _tell_one(task, NoticeKind.PASSKEY_REMOVED)
 
 
+def tell_device_added(task: Task) -> None:
+    """DeviceAdded: told to the devices of before as well."""
+    _tell_one(task, NoticeKind.DEVICE_ADDED)
+
+
 def tell_address_changed(task: Task) -> None:
-    """AddressChanged: told to the address of before, if it was shown to be the customer's."""
+    """AddressChanged: by e-mail to the address of before, if it was shown to be the customer's."""
     _tell_one(task, NoticeKind.ADDRESS_CHANGED)
 
 
@@ -645,11 +651,6 @@ def _whose_own(event: type[Event]) -> WhoseOf:
     return whose
 
 
-def _whose_address_changed(session: Session, facts: Facts) -> Whose:
-    """Of one that was shown to be theirs: else it may be a stranger's, who is told nothing."""
-    return _whose_own(AddressChanged)(session, [fact for fact in facts if fact["before"]])
-
-
 def _whose_recovery_waits(session: Session, facts: Facts) -> Whose:
     """While it does."""
     waiting = {fact["customer_id"]: recovery.waiting(session, fact["customer_id"]) for fact in facts}
@@ -683,10 +684,11 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.STOP_LIFTED: _whose_own(StopLifted),
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
+    NoticeKind.DEVICE_ADDED: _whose_own(DeviceAdded),
     NoticeKind.SPACE_EXPORTED: _whose_own(SpaceExported),
     NoticeKind.ERASURE_ASKED: _whose_own(ErasureAsked),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
-    NoticeKind.ADDRESS_CHANGED: _whose_address_changed,
+    NoticeKind.ADDRESS_CHANGED: _whose_own(AddressChanged),
     NoticeKind.CODES_MADE: _whose_own(RecoveryCodesMade),
     NoticeKind.CODE_USED: _whose_own(RecoveryCodeUsed),
     NoticeKind.RECOVERY_ASKED: _whose_own(RecoveryWordsDrawn),
@@ -757,6 +759,8 @@ def _write(uow: UnitOfWork, kind: NoticeKind, about: Whose) -> None:
         if customer_id in ways.mailed:
             _write_mail(uow, kind, customer_id=customer_id, event_id=event_id)
         for device_id in ways.devices.get(customer_id, ()):
+            if kind is NoticeKind.DEVICE_ADDED and not _was_there(uow.session, device_id, event_id):
+                continue
             _write_push(uow, kind, customer_id=customer_id, event_id=event_id, device_id=device_id)
 
 
@@ -792,6 +796,12 @@ def _write_push(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id
             now=uow.now,
             run_at=uow.now + GATHER.get(kind, dt.timedelta()),
         )
+
+
+def _was_there(session: Session, device_id: str, event_id: str) -> bool:
+    """Whether this device was one before that fact: no device is told of itself."""
+    came, fact = session.get_one(PushDevice, device_id), session.get_one(EventRow, event_id)
+    return came.created_at < fact.recorded_at
 
 
 def _message(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> dict[str, Any]:
