@@ -89,6 +89,7 @@ UNENDED_MOST = dt.timedelta(days=2)
 
 #: how long a push service may keep a message for a device that is switched off
 PUSH_KEPT = dt.timedelta(days=1)
+_HOUR, _QUARTER = dt.timedelta(hours=1), dt.timedelta(minutes=15)
 
 #: before a payment is sent, or a bank may carry it out, its customer has at least this long to cancel it
 TO_CANCEL = dt.timedelta(hours=6)
@@ -867,25 +868,38 @@ def is_quiet(session: Session, notice: Message, *, now: dt.datetime) -> dt.datet
     zone = session.get_one(Customer, notice.customer_id).time_zone
     until = quiet_until(times, now, time_zone=zone)
     if until is not None and kind is NoticeKind.PAYMENT_COMING:
-        payment = session.get_one(Payment, session.get_one(EventRow, notice.event_id).payload["payment_id"])
-        too_late = payment.send_from or payment.kept_until
+        too_late = _too_late(session, notice)
         if too_late is not None and until + TO_CANCEL > too_late:
             return None
     return until
 
 
+def _too_late(session: Session, notice: Message) -> dt.datetime | None:
+    """When what it says comes can be cancelled no more."""
+    payment = session.get_one(Payment, session.get_one(EventRow, notice.event_id).payload["payment_id"])
+    return payment.send_from or payment.kept_until
+
+
 def lives_for(session: Session, message: PushMessage, *, now: dt.datetime) -> dt.timedelta:
     """For how long a push service may keep it for a device that is switched off: it says what is so now, so not for
     longer than a day; not into the quiet hours, which the device would not keep; nor into another day, where it is
-    about this one."""
+    about this one. What comes goes into quiet hours where it is sent in them (``is_quiet``), until it is too late.
+
+    In whole hours, and below one in whole quarters: to the second it would tell whoever keeps it when its customer's
+    day or evening ends. Less than a quarter is nothing: whoever is there gets it.
+    """
     kind, most = NoticeKind(message.kind), PUSH_KEPT
     if kind in ALWAYS:
         return most
     zone = session.get_one(Customer, message.customer_id).time_zone
-    ends = [now + most, quiet_begins(times_of(session, customer_id=message.customer_id), now, time_zone=zone)]
+    quiet_from = quiet_begins(times_of(session, customer_id=message.customer_id), now, time_zone=zone)
+    ends = [now + most, quiet_from]
+    if kind is NoticeKind.PAYMENT_COMING:
+        ends = [now + most, quiet_from if quiet_from != now else None, _too_late(session, message)]
     if kind is NoticeKind.PLAN_DUE:
         ends.append(start_of(now.astimezone(zoneinfo.ZoneInfo(zone)).date() + dt.timedelta(days=1), time_zone=zone))
-    return min(end for end in ends if end is not None) - now
+    left = max(min(end for end in ends if end is not None) - now, dt.timedelta())
+    return left - left % (_HOUR if left >= _HOUR else _QUARTER)
 
 
 def see(uow: UnitOfWork, *, customer_id: str, ids: Collection[str]) -> None:

@@ -45,7 +45,7 @@ def notices() -> ResponseReturnValue:
     only = mail and request.args.get("show") == "not-delivered"
     customer_id, locale = me().customer.id, str(common()["locale"])
     with services().reading() as uow:
-        told = read.told_of(uow.session, customer_id=customer_id, locale=locale, page=page, not_delivered=only)
+        told, more = read.told_of(uow.session, customer_id=customer_id, locale=locale, page=page, not_delivered=only)
     unseen = [each.id for each in told if each.is_new]
     if unseen and not me().read_only:
         with services().unit_of_work() as uow:
@@ -60,6 +60,6 @@ def notices() -> ResponseReturnValue:
         places=PLACES,
         anchors=ANCHORS,
         newer_url=url_for("customers.notices", show=show, page=page - 1 if page > 2 else None) if page > 1 else None,
-        older_url=url_for("customers.notices", show=show, page=page + 1) if len(told) == read.TOLD_AT_ONCE else None,
+        older_url=url_for("customers.notices", show=show, page=page + 1) if more else None,
         kept_days=service.KEPT.days,
     )
