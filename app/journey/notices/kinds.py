@@ -1,5 +1,5 @@
-"""What customers may be told, one kind each: in their space always. A customer chooses which are sent as well; until
-then none is."""
+"""What customers may be told, one kind each: in their space always, but for bills that are due soon, which are looked
+for only for who wants to be sent that. A customer chooses which are sent as well; until then none is."""
 
 from __future__ import annotations
 
