@@ -727,6 +727,7 @@ def test_the_same_browser_with_another_subscription_is_the_same_device(
     journey: Journey, push: PushService, told: Subscriber
 ) -> None:
     """Its customer took the permission away and gave it again: what was before is reached no more."""
+    again = told
     for _ in range(devices.DEVICES_MOST):
         again = push.subscribe()
         assert subscribe(journey.browser, again.as_json()).status_code == 200
