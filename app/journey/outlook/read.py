@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.journey.answers.read import sayable
 from app.journey.answers.states import AnswerKind
-from app.journey.decisions.bank_days import is_bank_day
+from app.journey.decisions.bank_days import in_time_for, is_bank_day
 from app.journey.decisions.models import Decision
+from app.journey.intake.bill import LateFee
 from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.ordering import Sort
@@ -473,6 +474,12 @@ def _to_plan(bill: InvoiceView) -> Bill:
         left_minor=bill.to_pay.minor,
         due_on=bill.pay_by,
         discounts=tuple(Discount(each.until, each.saves) for each in bill.discounts),
-        late_fee=bill.late_fee,
+        late_fee=_fee_of_signing(bill.late_fee) if bill.late_fee else None,
         last_on=bill.expires_on,
     )
+
+
+def _fee_of_signing(fee: LateFee) -> LateFee:
+    """The same by the day on which a payment is signed: on a day without banks it is made on a later one."""
+    in_time = in_time_for(fee.last_day_without, currency=fee.amount.currency)
+    return LateFee(starts_on=in_time + dt.timedelta(days=1), amount=fee.amount)
