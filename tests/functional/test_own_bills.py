@@ -214,7 +214,7 @@ def test_nothing_and_no_code_are_told_apart(journey: Journey) -> None:
     assert "Choose a file, take a photo or paste a code." in post_code(journey.browser, " ").text
     answer = post_code(journey.browser, "BCD\nnonsense <script>")
     assert answer.status_code == 422
-    assert "no payment code that can be read" in answer.text
+    assert "We cannot read this as a payment code" in answer.text
     assert "<script>" not in answer.text.split("</head>", 1)[1].replace("&lt;script&gt;", "")
 
 
