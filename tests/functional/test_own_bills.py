@@ -191,7 +191,7 @@ def test_the_page_beside_the_form_was_drawn_by_us(journey: Journey) -> None:
 def test_what_differs_in_the_file_is_said_and_left_empty(journey: Journey) -> None:
     path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban=OTHER_IBAN))))
     assert form_of(journey.browser, path)["iban"] == ""
-    assert "pasted a code over another" in words(journey.browser, path)
+    assert "stuck one code over another" in words(journey.browser, path)
 
 
 @pytest.mark.parametrize(
