@@ -326,7 +326,7 @@ def test_what_is_no_proposal_is_asked_for_again_with_what_was_typed(
     typed = [(start + later * DAY, amount) for later, amount in rows]
     answer = parts(journey, invoice_id, *typed)
     assert answer.status_code == 422
-    assert "Something must be mended. Nothing was planned." in words(answer)
+    assert "Something needs correcting. Nothing was planned." in words(answer)
     assert f'value="{typed[0][0]}"' in answer.text
     assert nothing(journey)
 

@@ -794,7 +794,7 @@ def test_what_could_not_be_looked_into_is_paid_only_by_an_explicit_word(journey:
 def test_two_accounts_in_one_file_stay_a_doubt_whichever_its_customer_took(journey: Journey) -> None:
     path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban="NL91ABNA0417164300"))))
     invoice_id = str(keep(journey.browser, path, iban=IBAN).headers["Location"]).rsplit("/", 1)[-1]
-    pasted = "Somebody may have pasted a code over another one"
+    pasted = "Somebody may have stuck one code over another:"
     assert pasted in words(journey.browser, f"/bills/{invoice_id}")
     assert pasted in words(journey.browser, check_page(invoice_id))
     assert check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)").status_code == 422

@@ -897,7 +897,7 @@ def test_nothing_of_a_suspended_one_is_called_real(journey: Journey, say: Say) -
     deliver(journey.services, client=client, content=file, media_type="application/pdf", to=None)
     journey.worker.run_until_idle()
     asked: list[bytes | str] = [letter(journey), f"IBAN {journey.biller.iban}", file]
-    assert [verdict(journey.browser, each) for each in asked] == ["in_space", "real", "real"]
+    assert [verdict(journey.browser, each) for each in asked] == ["in_space", "account", "real"]
     suspend(say, journey)
     assert [verdict(journey.browser, each) for each in asked] == ["unknown"] * 3
     assert "The company is suspended here" in told(ask(journey.browser, file))

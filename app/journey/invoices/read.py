@@ -20,7 +20,7 @@ from app.journey.intake import own_bills
 from app.journey.intake.bill import LateFee
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
-from app.journey.invoices.chain import EarlierBill, earlier_bills
+from app.journey.invoices.chain import EarlierBill, asked_before, earlier_bills
 from app.journey.invoices.discounts import DiscountView, discounts_on
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.ordering import DAY, Sort, by_day, by_rank, in_order, is_in_order
@@ -86,6 +86,7 @@ class InvoiceView:
     received_at: dt.datetime
     amount: Money  #: as billed
     asked: Money  #: after all that its biller took off since
+    asked_before: Money  #: the same, before it was withdrawn or replaced; all of it, where credit notes left nothing
     paid: Money  #: by payments of parts, or of all of it
     left: Money  #: of what is asked
     held_back: Money  #: of what is left: its customer disputes these lines, and the rest can be paid
@@ -513,6 +514,7 @@ def _view(
         received_at=invoice.received_at,
         amount=invoice.amount,
         asked=invoice.asked,
+        asked_before=asked_before(invoice),
         held_back=invoice.held_back,
         payable=invoice.to_pay
         if invoice.held_back_minor

@@ -67,6 +67,7 @@ class PaymentView:
     number: str
     invoice_id: str
     amount: Money
+    let_off: Money | None  #: what comes off its bill besides: it is paid early
     rest: Money | None  #: that it left to pay of its bill, as its customer decided; None: it was for all of that
     payee_name: str
     payee_iban: str
@@ -324,6 +325,7 @@ def _view(
         number=number,
         invoice_id=payment.invoice_id,
         amount=payment.amount,
+        let_off=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
         rest=Money(decision.rest_minor, decision.currency) if decision.rest_minor else None,
         payee_name=decision.payee_name,
         payee_iban=decision.payee_iban,

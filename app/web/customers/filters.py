@@ -11,9 +11,10 @@ import re
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, get_currency_name
+from babel.numbers import format_currency, get_currency_name, get_currency_symbol
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
+from markupsafe import Markup
 
 from app.journey.decisions.bank_days import in_time_for
 
@@ -27,6 +28,9 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 #: plain ``en`` would give American dates
 FORMATS = {"en": "en_GB", "fr": "fr_FR"}
+
+#: a currency that is written in letters before its figures, without the space that belongs between them
+_LETTERS_FIRST = re.compile(r"^(\N{MINUS SIGN}?[A-Z]{2,})(?=\d)")
 
 #: words that do not stand for a name in its two letters
 _PARTICLES = frozenset(
@@ -63,6 +67,8 @@ def register(app: Flask) -> None:
     app.jinja_env.filters.update(
         money=money,
         currency_name=currency_name,
+        currency_sign=currency_sign,
+        whole=whole,
         sort_code=sort_code,
         day=day,
         moment=moment,
@@ -80,8 +86,14 @@ def register(app: Flask) -> None:
 
 
 def money(value: Money) -> str:
-    """``€1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
-    return format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+    """``€1,234.50``, ``SEK 1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
+    written = format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+    return _LETTERS_FIRST.sub(rf"\1{NBSP}", written)
+
+
+def currency_sign(code: str) -> str:
+    """Of a currency by its code, as ``money`` writes it: ``£``, ``£GB``."""
+    return get_currency_symbol(code, locale=_formats())
 
 
 def currency_name(value: Money) -> str:
@@ -125,6 +137,11 @@ def clock(value: int) -> str:
 def iban(value: str) -> str:
     """In groups of four, as on paper. May break between groups: on a small telephone it has to."""
     return " ".join(value[i : i + 4] for i in range(0, len(value), 4))
+
+
+def whole(value: str) -> Markup:
+    """A number that is broken at a hyphen only where it is longer than a line: for text, not for an attribute."""
+    return Markup('<span class="whole">{}</span>').format(value)
 
 
 def sort_code(iban: str) -> tuple[str, str] | None:

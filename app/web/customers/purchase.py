@@ -15,6 +15,7 @@ from app.journey.answers.read import AnswerView
 from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.corrections.read import Chain, CorrectionView
 from app.journey.corrections.states import CorrectionKind
+from app.journey.intake.means import MeansKind
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.read import PaymentView
@@ -90,6 +91,11 @@ class Purchase:
     receipts: Mapping[str, ReceiptInShort]  #: by their payments
     chain: Chain
     refunds: RefundsOfBill
+
+    @property
+    def is_paid_here(self) -> bool:
+        """Else nobody tells whether it was paid."""
+        return self.bill.means == MeansKind.CREDIT_TRANSFER
 
     @property
     def has_paid(self) -> list[PaymentView]:
@@ -256,7 +262,8 @@ def _unpaid(of: Purchase) -> Iterator[Entry]:
         code = "debited" if bill.means == "direct_debit" and is_said else "not-here"
         yield Entry(code=code, stage=Stage.NOT_NEEDED, on=bill.due_on if is_said else None)
     elif bill.state == InvoiceState.CLEARED:
-        yield Entry(code="nothing-to-pay", stage=Stage.NOT_NEEDED)
+        code = "nothing-to-pay" if of.is_paid_here else "cleared-debit" if bill.means == "direct_debit" else "cleared"
+        yield Entry(code=code, stage=Stage.NOT_NEEDED)
 
 
 def _receipt(of: Purchase) -> Iterator[Entry]:
@@ -275,7 +282,7 @@ def _receipt(of: Purchase) -> Iterator[Entry]:
         yield Entry(code="no-receipt-elsewhere", stage=Stage.NOT_NEEDED)
     elif of.bill.state == InvoiceState.TO_PAY:
         yield Entry(code="no-receipt-rest" if of.bill.paid.minor else "no-receipt", stage=Stage.MISSING)
-    elif of.bill.state == InvoiceState.NOT_HERE:
+    elif of.bill.state == InvoiceState.NOT_HERE or not of.is_paid_here:
         yield Entry(code="no-receipt-elsewhere", stage=Stage.NOT_NEEDED)
     elif of.bill.state == InvoiceState.CLEARED and not of.has_paid:
         yield Entry(code="no-receipt-needed", stage=Stage.NOT_NEEDED)
