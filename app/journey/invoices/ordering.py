@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from typing import Any
 
@@ -17,10 +18,18 @@ from app.people.sessions import SignedIn
 
 #: in a query what ``pay_by`` is of a bill
 PAY_BY = func.coalesce(Invoice.extended_to, Invoice.due_on)
-#: the day by which a bill stands in a list
-DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 _IN_ORDER = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT)
 _RANK = select(OwnOrder.rank).where(OwnOrder.invoice_id == Invoice.id).correlate(Invoice).scalar_subquery()
+
+
+def by_day() -> tuple[SQLColumnExpression[Any], ...]:
+    """In a query: by the day by which a bill is to be paid. What names none stands behind, as it was issued."""
+    return PAY_BY.nulls_last(), Invoice.issued_on, Invoice.id
+
+
+def day_key(pay_by: dt.date | None, issued_on: dt.date, invoice_id: str) -> tuple[bool, dt.date, dt.date, str]:
+    """The same for whoever sorts here."""
+    return pay_by is None, pay_by or issued_on, issued_on, invoice_id
 
 
 class Sort(enum.StrEnum):
@@ -51,8 +60,7 @@ def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
     return (
         case((in_order(), 0), else_=1),
         case((in_order(), _RANK), else_=None).nulls_last(),
-        DAY,
-        Invoice.id,
+        *by_day(),
     )
 
 
@@ -65,10 +73,13 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
     lock_customer(uow.session, customer_id)  # who moves another one meanwhile sees these places
     rows = uow.session.execute(
-        select(Invoice.id, _RANK, DAY).where(Invoice.customer_id == customer_id, in_order()).order_by(Invoice.id)
+        select(Invoice.id, _RANK, PAY_BY, Invoice.issued_on)
+        .where(Invoice.customer_id == customer_id, in_order())
+        .order_by(Invoice.id)
     ).all()
     ranks: dict[str, int | None] = {row[0]: row[1] for row in rows}
-    order = [row[0] for row in sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, row[2], row[0]))]
+    in_line = sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, day_key(row[2], row[3], row[0])))
+    order = [row[0] for row in in_line]
     if invoice_id not in ranks:
         return None
     place = order.index(invoice_id)
