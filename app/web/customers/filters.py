@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, get_currency_name
+from babel.numbers import format_currency, format_decimal, get_currency_name
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
 
@@ -62,6 +62,7 @@ def register(app: Flask) -> None:
     """Give templates the filters and helpers that docs/pages.md names."""
     app.jinja_env.filters.update(
         money=money,
+        counted=counted,
         currency_name=currency_name,
         sort_code=sort_code,
         day=day,
@@ -82,6 +83,11 @@ def register(app: Flask) -> None:
 def money(value: Money) -> str:
     """``€1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
     return format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+
+
+def counted(value: int) -> str:
+    """How many of something: ``3,600``, ``3 600``."""
+    return format_decimal(value, locale=_formats())
 
 
 def currency_name(value: Money) -> str:
