@@ -277,6 +277,34 @@ function draggable(grip, among) {
 const order = {};
 for (const grip of document.querySelectorAll(".grip")) draggable(grip, order);
 
+// ------------------------------------------------------------------------------------------------ several bills
+
+/** How many of the bills are chosen, and what they come to in each currency. */
+function count(place) {
+  const boxes = [...place.closest("form").querySelectorAll("[data-amount]")];
+  const locale = document.documentElement.lang === "fr" ? "fr-FR" : "en-GB";
+  const written = ([currency, { minor, digits }]) =>
+    new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits })
+      .format(minor / 10 ** digits);
+  const say = () => {
+    const chosen = boxes.filter((box) => box.checked);
+    const sums = new Map();
+    for (const { dataset: { amount, currency } } of chosen) { // in whole minor units: 84.20 is 8420
+      const minor = (sums.get(currency)?.minor ?? 0) + Number(amount.replace(".", ""));
+      sums.set(currency, { minor, digits: amount.split(".")[1]?.length ?? 0 });
+    }
+    const { none, one, many, and } = place.dataset;
+    const words = [none, one][chosen.length] ?? many.replace("#", chosen.length);
+    place.textContent = `${words} ${[...sums].map(written).join(and)}`.trim();
+  };
+  place.hidden = false;
+  say();
+  for (const box of boxes) box.addEventListener("change", say);
+  addEventListener("pageshow", say); // a browser that comes back may have kept what was ticked
+}
+
+for (const place of document.querySelectorAll("[data-chosen]")) count(place);
+
 // ------------------------------------------------------------------------------------------------ printing
 
 for (const button of document.querySelectorAll("[data-print]")) {

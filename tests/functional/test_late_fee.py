@@ -86,7 +86,10 @@ def test_it_says_so_in_french(journey: Journey) -> None:
     assert "Si elle est payée après le 14 décembre 2026, Lumen Énergie peut demander 5,00 € de plus." in page
     have(journey, "1000")
     page = said(journey, "/money")
-    assert "Cela évite les frais de retard de 5,00 €, qui peuvent être demandés si vous payez après le 14 décembre 2026." in page
+    assert (
+        "Cela évite les frais de retard de 5,00 €, qui peuvent être demandés si vous payez après le 14 décembre 2026."
+        in page
+    )
 
 
 def test_a_day_that_the_bill_names_counts(journey: Journey) -> None:

@@ -74,13 +74,41 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     papers = {row.id: _paper(row) for row in _rows(session, among(session, Invoice.id, own_line))}
     rows: dict[str, Row[Any]] = {}
     alike: set[str] = set()  # those that are like this very bill
-    for row in _near_by(session, own_line, only_own=invoice.is_delivered):
+    for row in _near_by(session, own_line, only_own=invoice.is_delivered, but=own_line):
         if may_be_same(papers[row.beside], _paper(row)):
             rows[row.id] = row
             if row.beside == invoice_id:
                 alike.add(row.id)
+    return _sorted(_ends_of(session, rows), alike)
+
+
+def twins_among(session: Session, *, customer_id: str, invoice_ids: Collection[str]) -> dict[str, list[Twin]]:
+    """``twins`` of each of these bills of one customer, for a list: in as many queries as of one. Bills without any are
+    not in it."""
+    if not invoice_ids or not _has_own_bills(session, customer_id):
+        return {}
+    begun = {row.id: row for row in _rows(session, among(session, Invoice.id, invoice_ids))}
+    own_lines, papers_of = _whole_lines(session, begun)
+    papers = {row.id: _paper(row) for row in papers_of.values()}
+    near: dict[str, dict[str, Row[Any]]] = {}
+    for is_delivered in (True, False):
+        beside = [each for each in papers if papers[each].is_delivered is is_delivered]
+        for row in _near_by(session, beside, only_own=is_delivered, but=()) if beside else ():
+            if row.id != row.beside and may_be_same(papers[row.beside], _paper(row)):
+                near.setdefault(row.beside, {})[row.id] = row
+    lines, rows = _whole_lines(session, {key: row for each in near.values() for key, row in each.items()})
+    found = {}
+    for invoice_id in begun:
+        of_line = {key for each in own_lines[invoice_id] for key in near.get(each, {})}
+        ends = _ends({lines[each] for each in of_line}, rows)
+        found[invoice_id] = _sorted(ends, near.get(invoice_id, {}))
+    return {invoice_id: each for invoice_id, each in found.items() if each}
+
+
+def _sorted(ends: Collection[tuple[Row[Any], bool]], alike: Collection[str]) -> list[Twin]:
+    """``alike``: the ids of those that are like the very bill of which they are twins."""
     return sorted(
-        (_twin(row, is_by_version=row.id not in alike, is_last=is_last) for row, is_last in _ends_of(session, rows)),
+        (_twin(row, is_by_version=row.id not in alike, is_last=is_last) for row, is_last in ends),
         key=lambda twin: (not twin.is_taken, not twin.is_delivered, twin.is_cleared),
     )
 
@@ -94,11 +122,12 @@ def _has_own_bills(session: Session, customer_id: str) -> bool:
     return session.scalar(_OWN_BILL, {"of_customer": customer_id}) is not None
 
 
-def _near_by(session: Session, own_line: Collection[str], *, only_own: bool) -> list[Row[Any]]:
-    """All bills of their customer that may be the same as one of these by ``may_be_same``, each beside that one; and
-    some that may not. The database looks through thousands of them in the time in which a few hundred are fetched."""
+def _near_by(session: Session, own_line: Collection[str], *, only_own: bool, but: Collection[str]) -> list[Row[Any]]:
+    """All bills of their customer ``but`` these that may be the same as one of ``own_line`` by ``may_be_same``, each
+    beside that one; and some that may not. The database looks through thousands of them in the time in which a few
+    hundred are fetched."""
     found = _found_near_by(session.get_bind().dialect.name, only_own)
-    return list(session.execute(found, {"own_line": list(own_line), "but": list(own_line)}))
+    return list(session.execute(found, {"own_line": list(own_line), "but": list(but)}))
 
 
 @functools.cache
@@ -136,13 +165,23 @@ def _may_say(one: InstrumentedAttribute[str], other: InstrumentedAttribute[str])
 def _ends_of(session: Session, rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:
     """Of each line in which one of these is: what is not cleared, or else its last bill; with whether that is the last
     of them. The latest first."""
+    lines, rows = _whole_lines(session, rows)
+    return _ends(set(lines.values()), rows)
+
+
+def _whole_lines(session: Session, rows: dict[str, Row[Any]]) -> tuple[dict[str, tuple[str, ...]], dict[str, Row[Any]]]:
+    """Of each of these its line, and the rows of all bills in these lines."""
     lines = lines_of(session, [row.id for row in rows.values() if row.bill_id is not None])
     lines |= {row.id: (row.id,) for row in rows.values() if row.bill_id is None}
     others = {each for line in lines.values() for each in line}.difference(rows)
     if others:
         rows = rows | {row.id: row for row in _rows(session, among(session, Invoice.id, others))}
+    return lines, rows
+
+
+def _ends(lines: Collection[tuple[str, ...]], rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:
     found: dict[str, tuple[Row[Any], bool]] = {}
-    for line in set(lines.values()):
+    for line in lines:
         ends = [rows[each] for each in line if rows[each].state != InvoiceState.CLEARED] or [rows[line[-1]]]
         found |= {row.id: (row, row is ends[-1]) for row in ends}
     return [found[each] for each in sorted(found, reverse=True)]

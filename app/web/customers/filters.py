@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, get_currency_name, get_currency_symbol
+from babel.numbers import format_currency, format_decimal, get_currency_name, get_currency_symbol
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
 from markupsafe import Markup
@@ -66,6 +66,7 @@ def register(app: Flask) -> None:
     """Give templates the filters and helpers that docs/pages.md names."""
     app.jinja_env.filters.update(
         money=money,
+        counted=counted,
         currency_name=currency_name,
         currency_sign=currency_sign,
         whole=whole,
@@ -94,6 +95,11 @@ def money(value: Money) -> str:
 def currency_sign(code: str) -> str:
     """Of a currency by its code, as ``money`` writes it: ``£``, ``£GB``."""
     return get_currency_symbol(code, locale=_formats())
+
+
+def counted(value: int) -> str:
+    """How many of something: ``3,600``, ``3 600``."""
+    return format_decimal(value, locale=_formats())
 
 
 def currency_name(value: Money) -> str:
