@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, get_currency_name
+from babel.numbers import format_currency, format_decimal, get_currency_name
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
 
@@ -27,6 +29,16 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 #: plain ``en`` would give American dates
 FORMATS = {"en": "en_GB", "fr": "fr_FR"}
+
+#: a number without any sign that could stand for thousands, and perhaps a unit behind it
+_QUANTITY = re.compile(r"(?P<number>[0-9]{1,12}(?:\.(?:[0-9]{1,2}|[0-9]{4,6}))?)(?: (?P<unit>\S.*))?", re.ASCII)
+#: UNECE Recommendation 20: the codes that have no symbol which everybody knows (codes.py of the intake has the others)
+_SPANS: dict[str, Callable[[Decimal], str]] = {
+    "DAY": lambda number: ngettext("day", "days", _counted(number)),
+    "WEE": lambda number: ngettext("week", "weeks", _counted(number)),
+    "MON": lambda number: ngettext("month", "months", _counted(number)),
+    "ANN": lambda number: ngettext("year", "years", _counted(number)),
+}
 
 #: words that do not stand for a name in its two letters
 _PARTICLES = frozenset(
@@ -64,6 +76,7 @@ def register(app: Flask) -> None:
         money=money,
         currency_name=currency_name,
         sort_code=sort_code,
+        quantity=quantity,
         day=day,
         moment=moment,
         hour=hour,
@@ -127,6 +140,11 @@ def iban(value: str) -> str:
     return " ".join(value[i : i + 4] for i in range(0, len(value), 4))
 
 
+def _counted(number: Decimal) -> int:
+    """One or several, for ``ngettext``: half a month is one in French, and several in English."""
+    return 1 if number == 1 or (number < 2 and _formats() == "fr_FR") else 2
+
+
 def sort_code(iban: str) -> tuple[str, str] | None:
     """Of a British account, as people there write it: ``("99-99-99", "41726053")``. None for any other."""
     if not iban.startswith("GB") or len(iban) != 22:
@@ -142,6 +160,21 @@ def initials(name: str) -> str:
     if not strong:
         return "?"
     return (strong[0][:2] if len(strong) == 1 else strong[0][0] + strong[1][0]).upper()
+
+
+def quantity(value: str) -> str:
+    """What a line is about, as its biller wrote it: ``21 m³``. A plain number is written as in the page's language
+    (``0.5 h`` → ``0,5 h``), and spans of time have words instead of their code (``3 MON`` → ``3 months``).
+
+    A number with three decimals stays as it is: who writes ``1.500 kg`` may mean either.
+    """
+    written = _QUANTITY.fullmatch(value)
+    if written is None:
+        return value
+    number, unit = Decimal(written["number"]), written["unit"] or ""
+    shown = format_decimal(number.normalize(), locale=_formats(), group_separator=False, decimal_quantization=False)
+    words = _SPANS.get(unit)
+    return f"{shown} {words(number) if words else unit}".rstrip()
 
 
 @pass_context
