@@ -403,7 +403,8 @@ def test_a_credit_note_lowers_it_and_clears_it(journey: Journey, means: str) -> 
     assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("closed", "0.00", "0.00")
     page = said(journey, f"/bills/{invoice_id}")
     assert "You need not pay it." in page
-    assert f"If you paid it all the same, or it was collected, {journey.biller.name} owes you that amount." in page
+    assert f"If you paid it all the same, or it was collected, {journey.biller.name} owes you that back." in page
+    assert "The bill was for €100.00." in page
     credit(journey, "5.00", number="C-3")  # more than it was for: owed whatever was paid
     assert str(of_invoice(journey, invoice_id).refund_owed) == "5.00"
     nothing_was_touched(journey)
@@ -536,7 +537,7 @@ def test_what_names_no_day_is_not_over_on_arrival(journey: Journey) -> None:
 @pytest.mark.parametrize(
     ("pays", "words"),
     [
-        (True, "You may have paid this bill already."),
+        (True, "You may have paid this bill already. Do not pay it before you have checked."),
         (False, "You may have added this very bill yourself, and it is not paid from here."),
     ],
 )
@@ -548,7 +549,7 @@ def test_its_page_says_that_its_customer_may_have_added_the_same_bill(journey: J
         journey.wait(3)
     page = said(journey, f"/bills/{bill(journey)}")
     assert f"{words} " in page
-    assert "At least two of account, amount and reference are the same." in page
+    assert "Same amount, same reference." in page
 
 
 def test_a_payment_of_the_earlier_bill_that_comes_alive_again_asks_nobody_to_wait(journey: Journey) -> None:
