@@ -219,7 +219,7 @@ def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -
     add(journey.browser, iban=account, payee="Lumen Énergie")
     [told] = journey.browser.page(f"/bills/{delivered}").select("div.notice.care")
     assert told.get_text(" ", strip=True).startswith(
-        "You may have paid this bill already. Do not pay it before you have checked. Same account, same amount."
+        "You may have paid this bill already. Do not pay it before you have checked. Same account, same amount, same"
     )
     assert "Another copy may be in your space." in told.get_text(" ", strip=True)
     assert "Pay this one" not in words(journey.browser, f"/bills/{delivered}")
