@@ -62,7 +62,8 @@ def verdict(browser: Browser, content: bytes | str) -> str:
         "truth-not-known": ("unknown", "Unknown to us"),
     }
     [(shape, heading)] = [names[each] for each in found["class"] if each in names]
-    assert str(drawn.select_one("h1") and drawn.h1 and drawn.h1.get_text()).startswith(heading)
+    headings = (heading, "Be careful: do not follow this message") if shape == "unknown" else heading
+    assert str(drawn.select_one("h1") and drawn.h1 and drawn.h1.get_text()).startswith(headings)
     return shape
 
 
@@ -149,7 +150,10 @@ def test_another_amount_is_shown_beside_theirs(journey: Journey, bill: str) -> N
 )
 def test_what_says_more_than_the_bill_is_unknown(journey: Journey, bill: str, more: str) -> None:
     answer = ask(journey.browser, letter(journey, more=more))
-    assert "Unknown to us" in said(answer)
+    # a link, or a new account, is not to be followed, whoever wrote it; the others stand in honest letters
+    is_dangerous = more.startswith(("Payez ici", "Nouveau RIB"))
+    assert ("Be careful: do not follow this message" if is_dangerous else "Unknown to us") in said(answer)
+    assert ("Call the company on a number" in said(answer)) == is_dangerous
     assert "Your space has a bill with this number." in said(answer)
     assert not BeautifulSoup(answer.data, "html.parser").select('main a[href^="http"]')
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from app.db.many import among, among_named
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same
+from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same, same_in
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller
 from connectors.money import Money
@@ -45,6 +45,7 @@ class Twin:
     state: str
     is_paid_in_part: bool  #: of it something is paid, and something is left
     is_delivered: bool
+    same: tuple[str, ...]  #: which of account, amount and reference are the same; of one by version none
     is_by_version: bool  #: not these two are alike, but one of them and a bill in whose line the other one is
     is_last: bool  #: of its line: the one of it that can be paid, if any can
 
@@ -73,12 +74,12 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     own_line = lines_of(session, [invoice_id])[invoice_id] if invoice.is_delivered else (invoice_id,)
     papers = {row.id: _paper(row) for row in _rows(session, among(session, Invoice.id, own_line))}
     rows: dict[str, Row[Any]] = {}
-    alike: set[str] = set()  # those that are like this very bill
+    alike: dict[str, tuple[str, ...]] = {}  # those that are like this very bill, and in what
     for row in _near_by(session, own_line, only_own=invoice.is_delivered, but=own_line):
         if may_be_same(papers[row.beside], _paper(row)):
             rows[row.id] = row
             if row.beside == invoice_id:
-                alike.add(row.id)
+                alike[row.id] = same_in(papers[invoice_id], _paper(row))
     return _sorted(_ends_of(session, rows), alike)
 
 
@@ -101,14 +102,17 @@ def twins_among(session: Session, *, customer_id: str, invoice_ids: Collection[s
     for invoice_id in begun:
         of_line = {key for each in own_lines[invoice_id] for key in near.get(each, {})}
         ends = _ends({lines[each] for each in of_line}, rows)
-        found[invoice_id] = _sorted(ends, near.get(invoice_id, {}))
+        own = papers[invoice_id]
+        found[invoice_id] = _sorted(
+            ends, {key: same_in(own, _paper(row)) for key, row in near.get(invoice_id, {}).items()}
+        )
     return {invoice_id: each for invoice_id, each in found.items() if each}
 
 
-def _sorted(ends: Collection[tuple[Row[Any], bool]], alike: Collection[str]) -> list[Twin]:
-    """``alike``: the ids of those that are like the very bill of which they are twins."""
+def _sorted(ends: Collection[tuple[Row[Any], bool]], alike: Mapping[str, tuple[str, ...]]) -> list[Twin]:
+    """``alike``: of those that are like the very bill of which they are twins, by their ids, in what they are."""
     return sorted(
-        (_twin(row, is_by_version=row.id not in alike, is_last=is_last) for row, is_last in ends),
+        (_twin(row, same=alike.get(row.id), is_last=is_last) for row, is_last in ends),
         key=lambda twin: (not twin.is_taken, not twin.is_delivered, twin.is_cleared),
     )
 
@@ -191,7 +195,7 @@ def _rows(session: Session, *wanted: ColumnElement[bool]) -> list[Row[Any]]:
     return list(session.execute(select(*_COLUMNS).outerjoin(Biller, Biller.id == Invoice.biller_id).where(*wanted)))
 
 
-def _twin(row: Row[Any], *, is_by_version: bool, is_last: bool) -> Twin:
+def _twin(row: Row[Any], *, same: tuple[str, ...] | None, is_last: bool) -> Twin:
     return Twin(
         id=row.id,
         name=row.name or row.payee_name,
@@ -200,7 +204,8 @@ def _twin(row: Row[Any], *, is_by_version: bool, is_last: bool) -> Twin:
         state=row.state,
         is_paid_in_part=row.paid_minor > 0 and row.state == InvoiceState.TO_PAY,
         is_delivered=row.bill_id is not None,
-        is_by_version=is_by_version,
+        same=same or (),
+        is_by_version=same is None,
         is_last=is_last,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from flask import Flask
+from flask_babel import Babel, force_locale
 
-from app.web.customers.filters import money, sort_code, whole
+from app.web.customers.filters import money, quantity, sort_code, whole
 from connectors.money import Money
 
 
@@ -32,3 +34,26 @@ def test_a_currency_in_letters_stands_apart_from_its_figures(amount: Money, writ
 
 def test_a_number_is_kept_whole_and_stays_text() -> None:
     assert whole("FT-<b>") == '<span class="whole">FT-&lt;b&gt;</span>'
+
+
+@pytest.mark.parametrize(
+    ("written", "in_english", "in_french"),
+    [
+        ("0.5 h", "0.5 h", "0,5 h"),
+        ("21 m³", "21 m³", "21 m³"),
+        ("1.00", "1", "1"),
+        ("1200.50 kWh", "1200.5 kWh", "1200,5 kWh"),
+        # a code that nobody knows has words; others stay, as what is no plain number does
+        ("3 TNX", "3 TNX", "3 TNX"),
+        ("1.500 kg", "1.500 kg", "1.500 kg"),
+        ("1,5 kg", "1,5 kg", "1,5 kg"),
+        ("about 3", "about 3", "about 3"),
+        ("", "", ""),
+    ],
+)
+def test_a_quantity_is_written_as_in_the_language(written: str, in_english: str, in_french: str) -> None:
+    app = Flask(__name__)
+    Babel(app)
+    for language, shown in (("en", in_english), ("fr", in_french)):
+        with app.test_request_context("/"), force_locale(language):
+            assert quantity(written) == shown
