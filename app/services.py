@@ -118,7 +118,7 @@ def build_services(
     customer_keys = open_customer_keys(settings, vault, clock=clock)
     return Services(
         settings=settings,
-        engine=open_with(make_engine(settings.database_url, pool_size=settings.web_threads + 4), customer_keys),
+        engine=open_with(make_engine(settings.database_url, pool_size=settings.web_threads + 6), customer_keys),
         banks=banks or open_banks(settings, keys, clock),
         vault=vault,
         keys=keys,

@@ -23,7 +23,14 @@ from app.tasks import run_task
 log = logging.getLogger("quittance.worker")
 
 #: how many pieces of work each lane does at once
-THREADS: Mapping[Lane, int] = {Lane.JOURNEY: 4, Lane.OUTBOUND: 2, Lane.MAIL: 1, Lane.BULK: 1, Lane.REPORTS: 1}
+THREADS: Mapping[Lane, int] = {
+    Lane.JOURNEY: 4,
+    Lane.OUTBOUND: 2,
+    Lane.PUSH: 2,
+    Lane.MAIL: 1,
+    Lane.BULK: 1,
+    Lane.REPORTS: 1,
+}
 #: between two looks for work: SQLite has nobody who calls, PostgreSQL's call may be missed
 LOOK_S = {"sqlite": 0.2, "postgresql": work.LOOK.total_seconds()}
 #: after the database was away
@@ -112,7 +119,7 @@ class Worker:
     def run_until_idle(self) -> int:
         """All that is due now, one after the other, in this thread. Returns how many pieces; for tests and the CLI."""
         done = 0
-        for lane in (Lane.BULK, Lane.JOURNEY, Lane.OUTBOUND, Lane.MAIL, Lane.REPORTS, Lane.JOURNEY):
+        for lane in (Lane.BULK, Lane.JOURNEY, Lane.OUTBOUND, Lane.PUSH, Lane.MAIL, Lane.REPORTS, Lane.JOURNEY):
             while claims := self._claim(lane, limit=1):
                 run_task(self._services, claims[0])
                 done += 1

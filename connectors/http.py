@@ -37,6 +37,8 @@ from connectors.public_addresses import public_addresses
 ANSWER_BYTES_MAX = 1024 * 1024
 #: a bank that does not pick up within this will not do so later either
 CONNECT_TIMEOUT_S = 5
+#: of a name that somebody else named as many of its addresses are tried: it may have hundreds, and none of them answer
+ADDRESSES_MOST = 4
 #: a Retry-After beyond an hour is not believed: all customers of the bank would wait for it
 RETRY_AFTER_MAX_S = 3600
 _CHUNK_BYTES = 64 * 1024
@@ -288,23 +290,38 @@ class _WatchedAdapter(HTTPAdapter):
 
 
 class _Public(_Watched):
-    """A connection that knows where it leads before it is made, and goes to no machine of this network."""
+    """A connection that knows where it leads before it is made, and goes to no machine of this network.
+
+    One end for the look-up, all addresses and the handshake of TLS: each of them could take nearly all the time anew.
+    """
 
     def _new_conn(self) -> socket.socket:
         failed: Exception | None = None
+        deadline = Deadline(self.timeout or CONNECT_TIMEOUT_S)
         try:
-            for address in public_addresses(self._dns_host, self.port):
+            for address in public_addresses(self._dns_host, self.port)[:ADDRESSES_MOST]:
                 try:
-                    return create_connection((address, self.port), self.timeout, socket_options=self.socket_options)
+                    line = create_connection((address, self.port), _left(deadline), socket_options=self.socket_options)
+                    line.settimeout(_left(deadline))
                 except TimeoutError:
                     raise
                 except OSError as error:  # nobody is there; perhaps at the next one
                     failed = error
+                else:
+                    return line
         except TimeoutError as error:
             raise ConnectTimeoutError(self, "it did not pick up in time") from error
         except OSError as error:  # no such name, or one that leads where it must not
             failed = error
         raise NewConnectionError(self, f"no connection was made: {type(failed).__name__}") from failed
+
+
+def _left(deadline: Deadline) -> float:
+    """Seconds, never none: a socket would take that for no limit. Raises TimeoutError."""
+    left_s = deadline.left_s()
+    if not left_s:
+        raise TimeoutError
+    return left_s
 
 
 class _PublicTLS(_Public, HTTPSConnection):

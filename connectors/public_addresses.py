@@ -6,8 +6,18 @@ import ipaddress
 import socket
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-#: IPv6 addresses that lead to an IPv4 one: NAT64 (RFC 6052, and RFC 8215's of one network)
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+#: IPv6 addresses that lead to an IPv4 one: NAT64 (RFC 6052)
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: what ``ipaddress`` takes for anybody's, or once took: protocols' own (RFC 6890), relays of 6to4 (RFC 7526),
+#: a cloud's own services (Azure), NAT64 of one network, where the IPv4 one may stand elsewhere, examples (RFC 9637)
+_NOT_ANYBODYS = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32", "64:ff9b:1::/48", "3fff::/20"),
+    )
+)
+#: in the middle of an address of ISATAP (RFC 5214), with an IPv4 one behind it that is anybody's, or is not
+_ISATAP = (0x00005EFE, 0x02005EFE)
 
 
 class NotPublic(OSError):
@@ -36,7 +46,8 @@ def public_addresses(host: str, port: int) -> list[str]:
 
 
 def _is_public(address: _Address) -> bool:
-    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+    is_special = address.is_multicast or address.is_reserved or address.is_unspecified
+    return address.is_global and not is_special and not any(address in network for network in _NOT_ANYBODYS)
 
 
 def _inside(address: _Address) -> list[_Address]:
@@ -44,7 +55,9 @@ def _inside(address: _Address) -> list[_Address]:
     if isinstance(address, ipaddress.IPv4Address):
         return []
     inside: list[_Address | None] = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if any(address in network for network in _NAT64) or int(address) < 1 << 32:  # or "IPv4-compatible" (RFC 4291)
+    is_isatap = int(address) >> 32 & 0xFFFFFFFF in _ISATAP
+    # or "IPv4-compatible" (RFC 4291)
+    if is_isatap or address in _NAT64 or int(address) < 1 << 32:
         inside.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
     if address.is_site_local:
         inside.append(ipaddress.IPv4Address(0))

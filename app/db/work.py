@@ -91,8 +91,8 @@ class LostClaim(Exception):
 
 
 class Lane(enum.Enum):
-    """Work that waits for strangers has a lane of its own: a slow biller, or the push service of somebody's browser,
-    must never keep a payment waiting.
+    """Work that waits for strangers has lanes of its own: a slow biller, or the push service of somebody's browser,
+    must never keep a payment waiting, nor one of them the other: a customer names the one, a company the other.
 
     So has the work of many bills at once, for which no customer waits; and so have the reports to billers, for which
     no bill waits either. Mail goes through one server, which may be away for hours: no biller's program waits for it.
@@ -100,13 +100,16 @@ class Lane(enum.Enum):
 
     JOURNEY = enum.auto()
     OUTBOUND = enum.auto()
+    PUSH = enum.auto()
     MAIL = enum.auto()
     BULK = enum.auto()
     REPORTS = enum.auto()
 
 
-#: handlers whose time is in the hands of others than us and the banks
-OUTBOUND_HANDLERS = ("webhooks.deliver", "notices.push")
+#: handlers whose time is in the hands of companies
+OUTBOUND_HANDLERS = ("webhooks.deliver",)
+#: and of whatever a browser named
+PUSH_HANDLERS = ("notices.push",)
 #: handlers that talk to the mail server
 MAIL_HANDLERS = ("notices.send",)
 #: handlers that work long on one bill
@@ -124,6 +127,7 @@ BULK_HANDLERS = (
 #: what every lane has but the journey's, which has all others
 HANDLERS_OF = {
     Lane.OUTBOUND: OUTBOUND_HANDLERS,
+    Lane.PUSH: PUSH_HANDLERS,
     Lane.MAIL: MAIL_HANDLERS,
     Lane.BULK: BULK_HANDLERS,
     Lane.REPORTS: REPORT_HANDLERS,

@@ -65,6 +65,14 @@ class PasskeyRemoved(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceAdded(Event):
+    """What a customer is told is shown in one more browser, or sent to one of theirs at another address than before."""
+
+    customer_id: str
+    device_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AddressChanged(Event):
     """A customer has another e-mail address."""
 

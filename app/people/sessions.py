@@ -153,17 +153,18 @@ def sessions_of(session: Session, *, customer_id: str, now: dt.datetime) -> list
 def end(uow: UnitOfWork, *, session_id: str, customer_id: str) -> bool:
     """Sign out there: no notices are shown there any more either. A session that is already over is fine. Returns
     whether it was there."""
-    _end_devices(uow, customer_id, PushDevice.session_id == session_id)
     there = delete(CustomerSession).where(CustomerSession.id == session_id, CustomerSession.customer_id == customer_id)
-    return uow.session.scalar(there.returning(CustomerSession.id)) is not None
+    was_there = uow.session.scalar(there.returning(CustomerSession.id)) is not None
+    _end_devices(uow, customer_id, PushDevice.session_id == session_id)
+    return was_there
 
 
 def end_others(uow: UnitOfWork, *, customer_id: str, but: str) -> None:
     """Sign out everywhere else, visits of a demo as well, and have notices shown nowhere else."""
-    _end_devices(uow, customer_id, PushDevice.session_id != but)
     uow.session.execute(
         delete(CustomerSession).where(CustomerSession.customer_id == customer_id, CustomerSession.id != but)
     )
+    _end_devices(uow, customer_id, PushDevice.session_id != but)
 
 
 def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn, signed_by: bytes) -> None:
@@ -172,17 +173,18 @@ def end_of_passkey(uow: UnitOfWork, credential_id: bytes, *, signed_in: SignedIn
     notices any more."""
     theirs = CustomerSession.customer_id == signed_in.customer.id
     here = CustomerSession.id == signed_in.session_id
-    device_here = (PushDevice.customer_id == signed_in.customer.id, PushDevice.session_id == signed_in.session_id)
-    uow.session.execute(update(PushDevice).where(*device_here).values(credential_id=signed_by))
-    _end_devices(uow, signed_in.customer.id, PushDevice.credential_id == credential_id)
     uow.session.execute(update(CustomerSession).where(theirs, here).values(credential_id=signed_by))
     unknown = and_(CustomerSession.credential_id.is_(None), CustomerSession.way_back.is_(None))
     by_it = or_(CustomerSession.credential_id == credential_id, unknown)
     uow.session.execute(delete(CustomerSession).where(theirs, ~here, CustomerSession.read_only.is_(False), by_it))
+    device_here = (PushDevice.customer_id == signed_in.customer.id, PushDevice.session_id == signed_in.session_id)
+    uow.session.execute(update(PushDevice).where(*device_here).values(credential_id=signed_by))
+    _end_devices(uow, signed_in.customer.id, PushDevice.credential_id == credential_id)
 
 
 def _end_devices(uow: UnitOfWork, customer_id: str, which: ColumnElement[bool]) -> None:
-    """With what waits to be shown there."""
+    """With what waits to be shown there. After the sign-ins: a device that one of them was just adding is waited for
+    there, and seen here."""
     uow.session.execute(delete(PushDevice).where(PushDevice.customer_id == customer_id, which))
 
 

@@ -5,15 +5,13 @@ import { Problem, post } from "./quittance.js";
 const WORKER = "/static/push-worker.js";
 const place = document.querySelector("[data-device]");
 
-/** The one address that the page's policy trusts a script for. */
-function trusted() {
-  const policy = globalThis.trustedTypes?.createPolicy("quittance-worker", { createScriptURL: () => WORKER });
-  return policy ? policy.createScriptURL("") : WORKER;
-}
+/** The one address that the page's policy trusts a script for. Made once: a second policy of that name is refused. */
+const policy = place ? globalThis.trustedTypes?.createPolicy("quittance-worker", { createScriptURL: () => WORKER }) : null;
+const trusted = policy ? policy.createScriptURL("") : WORKER;
 
 /** Its registration, once it is there to be sent to. */
 async function worker() {
-  const registration = await navigator.serviceWorker.register(trusted());
+  const registration = await navigator.serviceWorker.register(trusted);
   const coming = registration.installing ?? registration.waiting;
   if (!registration.active && coming) {
     await new Promise((done, failed) => {

@@ -39,6 +39,7 @@ def compress(response: Response) -> Response:
         return response
     response.set_data(gzip.compress(content, LEVEL, mtime=0))
     response.headers["Content-Encoding"] = "gzip"
+    response.headers.pop("Accept-Ranges", None)  # a part of it would be one of other bytes
     etag, _ = response.get_etag()
     if etag is not None:
         response.set_etag(etag, weak=True)  # it is the same in other bytes (RFC 9110, section 8.8.1)

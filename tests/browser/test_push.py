@@ -147,6 +147,22 @@ def test_a_browser_that_may_not_show_any_says_so(screens: Screens, push: PushSer
     screen.check_page()
 
 
+def test_who_was_not_understood_tries_again(screens: Screens, push: PushService) -> None:
+    """The maker's service is away for a moment, and the same page asks it once more."""
+    screen, _ = ready(screens, push, "nele.again@example.org")
+    screen.page.evaluate("""() => {
+      const works = PushManager.prototype.subscribe;
+      PushManager.prototype.subscribe = async function () {
+        PushManager.prototype.subscribe = works;
+        throw new DOMException("away", "AbortError");
+      };
+    }""")
+    screen.page.get_by_role("button", name="Show notices on this device").click()
+    expect(screen.page.locator("[data-device] [data-problem]")).to_be_visible()
+    screen.page.get_by_role("button", name="Show notices on this device").click()
+    expect(screen.page.locator("section[aria-labelledby=devices] li")).to_have_count(1)
+
+
 def test_a_browser_that_cannot_says_so(screens: Screens) -> None:
     screen = screens.new()
     screen.page.add_init_script("delete globalThis.PushManager;")

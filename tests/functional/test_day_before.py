@@ -11,8 +11,9 @@ from sqlalchemy import select
 
 from app.db.migrate import upgrade
 from app.journey.notices.kinds import NoticeKind
-from app.journey.notices.models import Notice, NoticeChoice
-from app.journey.notices.service import is_still_so
+from app.journey.notices.models import Notice, NoticeChoice, PushMessage
+from app.journey.notices.service import choose, is_quiet, is_still_so, lives_for
+from app.journey.notices.times import Times
 from app.people import stops
 from app.people.sessions import SignedIn
 from consent.models import Standing
@@ -76,6 +77,33 @@ def test_it_is_told_once_from_six_in_the_morning_of_the_day_before(told: House) 
     told.until(lambda: told.payment(payment_id).state == "settled")
     assert len(notices(told)) == 1
     assert COMING not in inbox(told)
+
+
+def test_on_a_device_it_is_kept_until_it_is_too_late(told: House) -> None:
+    """Also where it goes in quiet hours, because too little time would be left to cancel it once they end."""
+    day = in_days(told, 3)
+    told.pay(told.world.invoice_id, day)
+    until(told, day - DAY, 6)
+    [notice] = notices(told)
+    with told.world.services.unit_of_work() as uow:
+        times = Times(quiet_from=22, quiet_to=8)
+        choose(uow, customer_id=told.world.customer.id, kinds=[NoticeKind.PAYMENT_COMING], times=times)
+        uow.commit()
+    pushed = PushMessage(customer_id=notice.customer_id, event_id=notice.event_id, kind=notice.kind)
+    with told.world.services.reading() as uow:
+        for on, hour, minute, lives in (
+            (day - DAY, 12, 0, dt.timedelta(hours=10)),  # until the evening
+            (day - DAY, 12, 20, dt.timedelta(hours=9)),  # of which nobody is told the minute
+            (day - DAY, 21, 25, dt.timedelta(minutes=30)),
+            (day - DAY, 21, 50, dt.timedelta()),
+            (day - DAY, 22, 0, dt.timedelta(hours=8)),  # it cannot wait until eight
+            (day - DAY, 23, 30, dt.timedelta(hours=6)),
+            (day, 5, 40, dt.timedelta(minutes=15)),
+            (day, 6, 0, dt.timedelta()),
+        ):
+            now = at(told, on, hour, minute)
+            assert is_quiet(uow.session, pushed, now=now) is None
+            assert lives_for(uow.session, pushed, now=now) == lives, (on, hour, minute)
 
 
 def test_who_did_not_choose_it_is_told_in_the_space_alone(house: House) -> None:

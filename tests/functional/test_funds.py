@@ -20,9 +20,14 @@ from werkzeug.test import TestResponse
 
 from app.db.events import EventRow
 from app.journey.consents import budget
-from app.journey.consents.step import take_back
+from app.journey.consents.access import locked
+from app.journey.consents.events import ConsentChanged
+from app.journey.consents.step import note, take_back
 from app.journey.decisions.models import Decision
 from app.journey.invoices.models import Invoice
+from app.journey.notices import service as notices
+from app.journey.notices.kinds import NoticeKind
+from app.journey.notices.models import Notice, PushMessage, SpaceNotice
 from app.journey.payments.models import BankCall, Payment
 from app.journey.webhooks.models import WebhookMessage
 from app.people.models import Customer, Stop
@@ -30,6 +35,7 @@ from app.web.customers import limits
 from connectors.contract import Authorised
 from consent import tokens
 from consent.models import Consent, ConsentHistory, ConsentUsage, Standing
+from consent.payer import PAYER_NAMED
 from consent.states import ConsentSource
 from tests.functional.test_answers import token_of
 from tests.functional.test_paid_under_consent import House, clock, house, services, settings, uk_bank  # noqa: F401
@@ -469,6 +475,53 @@ def test_no_transaction_is_open_while_the_bank_is_asked(house: House) -> None:
     line(house).meanwhile = write
     assert IS_THERE.format(now(house)) in in_one_line(press(house))
     assert wrote == [True]
+
+
+# ------------------------------------------------------------------------------------------- what it does not silence
+
+
+def pays_from_another_account(house: House) -> str:
+    """As the bank's word on the consent has it written. Returns the fact."""
+    with house.world.services.unit_of_work() as uow:
+        consent, standing = locked(uow.session, house.consent_id)
+        note(uow, standing, PAYER_NAMED, source=ConsentSource.BANK, evidence="from ····1234, before from ····6053")
+        fact = uow.record(ConsentChanged(consent_id=consent.id, sequence=standing.sequence))
+        uow.commit()
+    return fact.event_id
+
+
+def test_asking_before_it_is_told_silences_nothing(house: House) -> None:
+    """Whoever moved the consent to an account of theirs would only have to ask."""
+    with house.world.services.unit_of_work() as uow:
+        notices.choose(uow, customer_id=house.world.customer.id, kinds=[NoticeKind.CONSENT_ACCOUNT])
+        uow.commit()
+    pays_from_another_account(house)
+    assert IS_THERE.format(now(house)) in in_one_line(press(house))
+    house.world.worker.run_until_idle()
+    with house.world.services.reading() as uow:
+        for table in (SpaceNotice, Notice):
+            mine = select(table.kind).where(table.kind.startswith("consent"))
+            assert list(uow.session.scalars(mine)) == [NoticeKind.CONSENT_ACCOUNT], table
+
+
+@pytest.mark.parametrize("table", [Notice, PushMessage])
+def test_nor_what_waits_to_be_sent(house: House, table: type[Notice] | type[PushMessage]) -> None:
+    """Through quiet hours, or between two tries of a mail server. What comes to another line is not so any more."""
+    event_id = pays_from_another_account(house)
+
+    def is_still_so() -> bool:
+        about = {"kind": NoticeKind.CONSENT_ACCOUNT, "customer_id": house.world.customer.id, "event_id": event_id}
+        with house.world.services.reading() as uow:
+            return notices.is_still_so(uow.session, table(**about), now=uow.now)
+
+    assert is_still_so()
+    press(house)
+    press(house)
+    assert is_still_so()
+    with house.world.services.unit_of_work() as uow:
+        take_back(uow, locked(uow.session, house.consent_id)[1], source=ConsentSource.CUSTOMER, evidence="signed")
+        uow.commit()
+    assert not is_still_so()
 
 
 # ------------------------------------------------------------------------------------------------------ money ahead

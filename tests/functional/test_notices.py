@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from bs4 import Tag
 from flask import Flask
-from sqlalchemy import func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from app.invariants import check
 from app.journey.notices.kinds import CHOICES
@@ -199,10 +199,19 @@ def test_pages_are_turned(journey: Journey) -> None:
     assert "26 notices that you have not read" in " ".join(journey.browser.page("/bills").get_text(" ").split())
     page = journey.browser.page("/notices")
     assert len(page.select("ul.told > li")) == TOLD_AT_ONCE
-    [older_link] = [each for each in page.select(".actions a") if "Older" in each.get_text()]
+    [older_link] = page.select("nav.more a")
+    assert older_link.get_text() == "Older ones"
     assert unread(journey) == 1  # what stands on the next page was not seen
     assert len(cards(journey.browser, str(older_link["href"]))) == 1
     assert unread(journey) == 0
+    with journey.services.unit_of_work() as uow:  # one less, and the page is full
+        uow.session.execute(delete(SpaceNotice).where(SpaceNotice.id == first.id))
+        uow.commit()
+    full = journey.browser.page("/notices")
+    assert (len(full.select("ul.told > li")), full.select("nav.more a")) == (TOLD_AT_ONCE, [])
+    behind = journey.browser.page("/notices?page=2")
+    assert "Nothing yet" not in behind.get_text(), "somebody was told something"
+    assert [each.get_text() for each in behind.select("nav.more a")] == ["Newer ones"]
     for odd in ("0", "-3", "x", "99999999999"):
         assert journey.browser.get(f"/notices?page={odd}").status_code == 200
 

@@ -14,22 +14,24 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from werkzeug.test import TestResponse
 
 from app import failpoints, strangers
+from app.db.events import EventRow
 from app.db.work import WorkRow
 from app.invariants import check
 from app.journey.erasure import emptying
 from app.journey.notices.kinds import ALWAYS, APART, CHOICES, MAIL_ALONE, NoticeKind
-from app.journey.notices.models import NoticeChoice, PushMessage, SpaceNotice
-from app.journey.notices.pushing import PAUSES_S
+from app.journey.notices.models import Notice, NoticeChoice, PushMessage, SpaceNotice
+from app.journey.notices.pushing import GIVEN_UP_MOST, PAUSES_S
 from app.journey.notices.texts import ON_DEVICE, TEXTS
 from app.people import devices, sessions
-from app.people.models import CustomerSession, Passkey, PushDevice
+from app.people.models import Customer, CustomerSession, Passkey, PushDevice
 from app.people.sessions import IDLE, SignedIn
 from app.schedule import Schedule
 from connectors.sandbox_bank import authority
+from tests.functional.test_ways_back_in import signed
 from tests.support.journey import Browser, Journey
 from tests.support.push_service import PushService, Subscriber, serve_push, talking
 
@@ -191,6 +193,66 @@ def test_the_language_is_the_customers(journey: Journey, push: PushService, told
     )
 
 
+def in_space(journey: Journey) -> list[str]:
+    with journey.services.reading() as uow:
+        return list(uow.session.scalars(select(SpaceNotice.kind).order_by(SpaceNotice.id)))
+
+
+def test_a_device_that_is_added_is_told_to_those_of_before(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    """Whoever sits at an open session adds none in silence."""
+    choose(journey.browser)  # nobody can choose to miss it
+    journey.worker.run_until_idle()
+    assert (in_space(journey), push.taken) == (["device_added"], [])
+    journey.wait(60)
+    assert subscribe(another_browser(journey), push.subscribe().as_json()).status_code == 200
+    journey.worker.run_until_idle()
+    assert in_space(journey) == ["device_added"] * 2
+    [pushed] = push.taken  # and it tells nothing of itself
+    assert (pushed.endpoint, pushed.headers["urgency"]) == (told.endpoint, "high")
+    assert pushed.shown["title"] == "Notices are shown on one more device"
+    with journey.services.reading() as uow:
+        assert list(uow.session.scalars(select(Notice.kind))) == ["device_added"] * 2
+    notice = journey.browser.page("/notices").select_one("ul.told li")
+    assert notice is not None
+    assert "Notices are shown on one more device" in notice.get_text()
+    assert notice.select_one("a[href='/messages#devices']") is not None
+    assert journey.browser.page("/security").select_one("a[href='/messages#devices']") is not None
+
+
+def test_the_same_browser_at_the_same_address_is_no_news(journey: Journey, push: PushService, told: Subscriber) -> None:
+    journey.wait(60)
+    subscribe(journey.browser, told.as_json())
+    journey.worker.run_until_idle()
+    assert in_space(journey) == ["device_added"]
+    subscribe(journey.browser, push.subscribe().as_json())  # with its cookie, but to another place
+    journey.worker.run_until_idle()
+    assert (in_space(journey), push.taken) == (["device_added"] * 2, [])
+
+
+@pytest.mark.parametrize("proven", [False, True])
+def test_another_address_is_told_here_also_where_the_old_one_was_nobodys(
+    journey: Journey, push: PushService, told: Subscriber, proven: bool
+) -> None:
+    """By e-mail it is told to an old one alone that was shown to be theirs: else it may be a stranger's."""
+    with journey.services.unit_of_work() as uow:
+        proven_at = uow.now if proven else None
+        uow.session.execute(update(Customer).values(email_proven_at=proven_at))
+        uow.commit()
+    answer = signed(journey.browser, "/messages/address/change", {"email": "new@example.org"}, page="/messages")
+    assert answer.status_code == 303
+    journey.worker.run_until_idle()
+    assert in_space(journey)[-1] == "address_changed"
+    assert [each.shown["title"] for each in push.taken] == ["Your space has another e-mail address"]
+    with journey.services.reading() as uow:
+        written = uow.session.scalars(select(Notice).where(Notice.kind == "address_changed")).one()
+        [event] = uow.session.scalars(select(EventRow).where(EventRow.kind == "AddressChanged"))
+        assert bool(event.payload["before"]) is proven
+        assert (written.state, written.tries) == ("not_sent", 0)  # no mail server here; see test_ways_back_in.py
+    assert "this is the last message that comes here" not in page(journey.browser, "/notices")
+
+
 # ----------------------------------------------------------------------------------------------------------- when
 
 
@@ -215,7 +277,7 @@ def test_quiet_hours_hold_and_nothing_is_kept_into_them(journey: Journey, push: 
     journey.clock.now = dt.datetime(2026, 12, 2, 7, 0, 1, tzinfo=dt.UTC)
     journey.wait(GATHERED_S)
     assert len(push.taken) == before + 1
-    assert push.taken[-1].ttl_s > 14 * 3600
+    assert push.taken[-1].ttl_s == 14 * 3600  # whole hours: not at which minute its customer's evening begins
 
 
 def test_new_bills_are_six_hours_apart_on_each_device(journey: Journey, push: PushService, told: Subscriber) -> None:
@@ -278,6 +340,49 @@ def test_a_push_service_in_trouble_is_asked_again_for_a_day_and_then_no_more(
     assert messages(journey) == [("new_bill", "given_up", len(PAUSES_S) + 1)]
     assert waiting(journey) == []
     assert known(journey) == 1  # it may be our own fault
+
+
+def given_up(journey: Journey, push: PushService, number: str) -> None:
+    """One more message that nobody takes for a day."""
+    journey.wait(APART.total_seconds())
+    push.to_push = [503] * (len(PAUSES_S) + 1)
+    journey.bill(number=number)
+    journey.wait(GATHERED_S)
+    for pause in PAUSES_S:
+        journey.wait(pause + 1)
+    assert not push.to_push
+
+
+def test_a_device_for_which_nothing_is_ever_taken_is_forgotten(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    for number in range(GIVEN_UP_MOST):
+        assert known(journey) == 1
+        given_up(journey, push, f"n{number}")
+    assert (known(journey), messages(journey), waiting(journey)) == (0, [], [])
+
+
+def test_one_that_took_something_between_stays(journey: Journey, push: PushService, told: Subscriber) -> None:
+    for number in range(GIVEN_UP_MOST - 1):
+        given_up(journey, push, f"n{number}")
+    journey.wait(APART.total_seconds())
+    journey.bill(number="taken")
+    journey.wait(GATHERED_S)
+    assert len(push.taken) == 1
+    given_up(journey, push, "last")
+    assert known(journey) == 1
+
+
+def test_a_day_on_which_nobody_is_reached_ends_no_device(journey: Journey, push: PushService, told: Subscriber) -> None:
+    """However many messages are given up on it: the fault may be ours."""
+    push.to_push = [503] * 1000
+    for _ in range(GIVEN_UP_MOST):
+        journey.browser.post("/messages/words", token=journey.browser.token("/messages"))
+    journey.worker.run_until_idle()
+    for pause in PAUSES_S:
+        journey.wait(pause + 1)
+    assert [state for _, state, _ in messages(journey)] == ["given_up"] * GIVEN_UP_MOST
+    assert known(journey) == 1
 
 
 def test_it_says_when_it_wants_to_be_asked_again(journey: Journey, push: PushService, told: Subscriber) -> None:
@@ -515,9 +620,15 @@ def test_a_browser_is_the_device_of_whoever_said_so_last(
     assert push.taken == []
 
 
+def another_browser(journey: Journey) -> Browser:
+    made = Browser(journey.app.test_client(), journey.browser.device)
+    made.sign_in()
+    return made
+
+
 def test_nobody_has_more_than_so_many(journey: Journey, push: PushService) -> None:
     for _ in range(devices.DEVICES_MOST):
-        assert subscribe(journey.browser, push.subscribe().as_json()).status_code == 200
+        assert subscribe(another_browser(journey), push.subscribe().as_json()).status_code == 200
     answer = subscribe(journey.browser, push.subscribe().as_json())
     assert answer.status_code == 409
     assert "Remove one first" in answer.get_json()["detail"]
@@ -566,6 +677,101 @@ def test_it_ends_with_signing_out(journey: Journey, told: Subscriber) -> None:
     answer = journey.browser.post("/sign-out", token=journey.browser.token("/messages"))
     assert known(journey) == 0
     assert any("device" in each and "Max-Age=0" in each for each in answer.headers.getlist("Set-Cookie"))
+
+
+def test_it_ends_with_signing_out_on_a_page_that_was_left_open(journey: Journey, told: Subscriber) -> None:
+    """Their sign-in was over by itself; who presses the button is told that they are signed out."""
+    token = journey.browser.token("/messages")
+    journey.wait(IDLE.total_seconds() + 60)
+    assert journey.browser.post("/sign-out", token=token).status_code == 303
+    assert known(journey) == 0
+
+
+def test_it_ends_when_another_person_signs_out_there(
+    journey: Journey, journeys: Callable[[], Journey], told: Subscriber
+) -> None:
+    """The cookie, by which it would be known again, goes with that."""
+    other = journeys()
+    journey.wait(IDLE.total_seconds() + 60)
+    same = Browser(journey.browser.client, other.browser.device)
+    same.sign_in()
+    assert known(journey) == 1
+    same.post("/sign-out", token=same.token("/messages"))
+    assert known(journey) == 0
+
+
+def test_each_sign_in_renews_its_cookie(journey: Journey, told: Subscriber, monkeypatch: pytest.MonkeyPatch) -> None:
+    journey.wait(IDLE.total_seconds() + 60)
+    set_there: list[str] = []
+    opened = journey.browser.client.open
+
+    def spy(*about: Any, **how: Any) -> TestResponse:
+        answer = opened(*about, **how)
+        set_there.extend(each for each in answer.headers.getlist("Set-Cookie") if "device" in each)
+        return answer
+
+    monkeypatch.setattr(journey.browser.client, "open", spy)
+    journey.browser.sign_in()
+    [cookie] = set_there
+    assert "Max-Age=31536000" in cookie
+    assert "This is where you are now." in page(journey.browser)
+
+
+def test_who_has_no_device_gets_no_cookie_by_signing_in(journey: Journey) -> None:
+    journey.wait(IDLE.total_seconds() + 60)
+    journey.browser.sign_in()
+    assert journey.browser.client.get_cookie("__Host-device") is None
+
+
+def test_the_same_browser_with_another_subscription_is_the_same_device(
+    journey: Journey, push: PushService, told: Subscriber
+) -> None:
+    """Its customer took the permission away and gave it again: what was before is reached no more."""
+    again = told
+    for _ in range(devices.DEVICES_MOST):
+        again = push.subscribe()
+        assert subscribe(journey.browser, again.as_json()).status_code == 200
+    assert known(journey) == 1
+    journey.bill()
+    journey.wait(GATHERED_S)
+    assert [each.endpoint for each in push.taken] == [again.endpoint]
+
+
+@pytest.mark.parametrize("ending", ["others", "one", "passkey"])
+def test_none_is_added_by_a_sign_in_that_is_ended_meanwhile(journey: Journey, push: PushService, ending: str) -> None:
+    """PostgreSQL, where neither waits for the other to begin: who ends it waits for the device, and ends that too."""
+    if journey.services.engine.dialect.name != "postgresql":
+        pytest.skip("only one writes at a time")
+    who = signed_in(journey)
+    with journey.services.reading() as uow:
+        [passkey_id] = uow.session.scalars(select(CustomerSession.credential_id))
+    assert passkey_id is not None
+    begun, ended = threading.Event(), threading.Event()
+
+    def end() -> None:
+        with journey.services.unit_of_work() as uow:
+            begun.set()
+            if ending == "others":
+                sessions.end_others(uow, customer_id=journey.customer.id, but="ses_another")
+            elif ending == "one":
+                sessions.end(uow, customer_id=journey.customer.id, session_id=who.session_id)
+            else:
+                by = SignedIn(journey.customer, "ses_another", read_only=False)
+                sessions.end_of_passkey(uow, passkey_id, signed_in=by, signed_by=b"another")
+            uow.commit()
+        ended.set()
+
+    with journey.services.unit_of_work() as uow:
+        wanted = push.subscribe().as_json()
+        devices.add(uow, signed_in=who, wanted=wanted, user_agent="x", demo=True)
+        uow.session.flush()
+        thread = threading.Thread(target=end, daemon=True)
+        thread.start()
+        assert begun.wait(20)
+        assert not ended.wait(0.5), "it did not wait"
+        uow.commit()
+    thread.join(20)
+    assert (ended.is_set(), known(journey)) == (True, 0)
 
 
 def test_it_ends_with_the_sign_in_that_is_ended_elsewhere(journey: Journey, told: Subscriber) -> None:

@@ -642,6 +642,22 @@ def test_an_address_that_was_never_shown_is_sent_nothing(mailed: Journey, no_mai
     assert no_mail == []
 
 
+def test_nor_is_it_told_that_it_is_another_one_now(mailed: Journey, no_mail: list[Any]) -> None:
+    """It may be a stranger's. In the space it is told all the same."""
+    journey = mailed
+    with journey.services.unit_of_work() as uow:
+        uow.session.get_one(Customer, journey.customer.id).email_proven_at = None
+        uow.commit()
+    changed = signed(journey.browser, "/messages/address/change", {"email": "thief@example.org"}, page="/messages")
+    assert changed.status_code == 303
+    journey.worker.run_until_idle()
+    assert no_mail == []
+    said = journey.browser.page("/notices").select_one("ul.told li")
+    assert said is not None
+    assert "Your space has another e-mail address" in said.get_text()
+    assert "No e-mail was sent about it." in said.get_text()
+
+
 def test_words_count_once_in_one_browser_for_ten_minutes_and_five_tries(mailed: Journey) -> None:
     journey, browser = mailed, stranger(mailed)
     ask(browser, journey.customer.email)

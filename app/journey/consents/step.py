@@ -21,6 +21,8 @@ from consent.states import STANDING, STANDING_OVER, ConsentSource, StandingState
 HANDLER = "consents.follow"
 #: of the first line of a history
 AGREED = "agree"
+#: of a line that changes nothing at all: its customer had the bank asked whether there is money (decisions/funds.py)
+FUNDS_ASKED = "ask_funds"
 
 
 def work_key(consent_id: str) -> str:

@@ -18,7 +18,7 @@ from app.journey.consents import budget
 from app.journey.consents.access import locked
 from app.journey.consents.follow import recurring_of
 from app.journey.consents.renewing import fresh_token, other_token
-from app.journey.consents.step import look_soon, note
+from app.journey.consents.step import FUNDS_ASKED, look_soon, note
 from app.journey.decisions.orders import Wanted
 from app.journey.decisions.service import ToPay, order_to_sign
 from app.journey.decisions.under_consent import consent_of
@@ -35,8 +35,6 @@ from connectors.profile import BankProfile
 from connectors.registry import UnknownBank
 from consent.states import ConsentSource, StandingState
 
-#: what stands in the history of a consent
-ASKED = "ask_funds"
 #: of the time that a customer waits, to have a token renewed before the bank can be asked
 _RENEWING_S = WEB_DEADLINE_S / 2
 
@@ -136,7 +134,8 @@ def _may_ask(services: Services, question: _Question, *, is_first: bool) -> bool
         if budget.take(uow.session, bank_id=bank.id, most=bank.status_calls_per_minute, now=uow.now) is not None:
             return False
         if is_first:
-            note(uow, standing, ASKED, source=ConsentSource.CUSTOMER, evidence="whether the money for a bill is there")
+            about = "whether the money for a bill is there"
+            note(uow, standing, FUNDS_ASKED, source=ConsentSource.CUSTOMER, evidence=about)
         uow.commit()
     return True
 

@@ -1,5 +1,5 @@
-"""What customers may be told, one kind each: in their space always. A customer chooses which are sent as well; until
-then none is."""
+"""What customers may be told, one kind each: in their space always, but for bills that are due soon, which are looked
+for only for who wants to be sent that. A customer chooses which are sent as well; until then none is."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class NoticeKind(enum.StrEnum):
     STOP_LIFTED = "stop_lifted"
     PASSKEY_ADDED = "passkey_added"
     PASSKEY_REMOVED = "passkey_removed"
+    DEVICE_ADDED = "device_added"  #: one that shows what is told: to those of before
     ADDRESS_CHANGED = "address_changed"  #: told to the address of before
     CODES_MADE = "codes_made"
     CODE_USED = "code_used"  #: somebody came in with a recovery code
@@ -55,6 +56,7 @@ ALWAYS = frozenset(
         NoticeKind.STOP_LIFTED,
         NoticeKind.PASSKEY_ADDED,
         NoticeKind.PASSKEY_REMOVED,
+        NoticeKind.DEVICE_ADDED,
         NoticeKind.SPACE_EXPORTED,
         NoticeKind.ERASURE_ASKED,
         NoticeKind.ADDRESS_ASKED,

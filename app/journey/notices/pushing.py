@@ -1,13 +1,16 @@
 """Sending one message to one device, by the push service that its browser named (RFC 8030): at least once.
 
 Whoever dies between the push service's 201 and our writing it down sends it again: with the same id, by which the
-device shows it in the place of the first and not beside it. What its push service knows no more is no device any more.
+device shows it in the place of the first and not beside it. What its push service knows no more is no device any more;
+nor is one for which nothing was taken, message after message.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+
+from sqlalchemy import func, select
 
 from app import strangers
 from app.db.unit_of_work import UnitOfWork
@@ -25,6 +28,9 @@ from connectors.web_push import Subscription, Urgency, seal
 
 #: between tries; with the last one a day is over
 PAUSES_S = (30, 120, 600, 1800, 3600, 2 * 3600, 4 * 3600, 6 * 3600, 10 * 3600)
+#: so many messages given up one after the other, over that time at least, and a device is none any more: whoever named
+#: a place that never answers would have us wait for it for ever. For a day it may be we who reach nobody
+GIVEN_UP_MOST, GIVEN_UP_FOR = 5, dt.timedelta(days=3)
 #: of a push service: there is no such device, or no more (RFC 8030 §7.3)
 GONE = (404, 410)
 
@@ -62,10 +68,26 @@ def push(task: Task) -> None:
             _end(task, uow, there, NoticeStep.SEND)
         elif there.tries > len(PAUSES_S):
             _end(task, uow, there, NoticeStep.GIVE_UP)
+            if _is_given_up(uow, there.device_id):
+                remove(uow, customer_id=there.customer_id, device_id=there.device_id)
         else:
             pause_s = max(PAUSES_S[there.tries - 1], answer.retry_after_s or 0)
             task.run_again(uow, run_at=uow.now + dt.timedelta(seconds=pause_s))
         uow.commit()
+
+
+def _is_given_up(uow: UnitOfWork, device_id: str) -> bool:
+    """Whether nothing was taken for this device, since the last that was, in so many messages over so long a time."""
+    device = uow.session.get_one(PushDevice, device_id)
+    uow.session.flush()
+    count, first = uow.session.execute(
+        select(func.count(), func.min(PushMessage.begun_at)).where(
+            PushMessage.device_id == device_id,
+            PushMessage.state == NoticeState.GIVEN_UP,
+            PushMessage.ended_at > (device.taken_at or device.created_at),
+        )
+    ).one()
+    return count >= GIVEN_UP_MOST and first is not None and first <= uow.now - GIVEN_UP_FOR
 
 
 def _still_to_send(task: Task, uow: UnitOfWork) -> PushMessage | None:

@@ -76,9 +76,9 @@ class NoticeView:
 
 def told_of(
     session: Session, *, customer_id: str, locale: str, page: int = 1, not_delivered: bool = False
-) -> list[ToldView]:
+) -> tuple[list[ToldView], bool]:
     """TOLD_AT_ONCE of all that is kept, newest first, in the language of the page; or of that alone of which the
-    e-mail did not reach them."""
+    e-mail did not reach them. And whether there are older ones."""
     mail = and_(Notice.event_id == SpaceNotice.event_id, Notice.state.in_(NOT_DELIVERED))
     found = (
         select(SpaceNotice, EventRow.payload, Notice.state, Notice.tries)
@@ -86,12 +86,13 @@ def told_of(
         .join(Notice, mail, isouter=not not_delivered)
         .where(SpaceNotice.customer_id == customer_id)
         .order_by(SpaceNotice.created_at.desc(), SpaceNotice.id.desc())
-        .limit(TOLD_AT_ONCE)
+        .limit(TOLD_AT_ONCE + 1)
         .offset((page - 1) * TOLD_AT_ONCE)
     )
     rows = session.execute(found).all()
-    about = _about(session, customer_id, {row.SpaceNotice.event_id: row.payload for row in rows})
-    return [_told(row, about.get(row.SpaceNotice.event_id), locale) for row in rows]
+    shown = rows[:TOLD_AT_ONCE]
+    about = _about(session, customer_id, {row.SpaceNotice.event_id: row.payload for row in shown})
+    return [_told(row, about.get(row.SpaceNotice.event_id), locale) for row in shown], len(rows) > len(shown)
 
 
 def unread_of(session: Session, *, customer_id: str) -> int:

@@ -22,6 +22,7 @@ from app.errors import Conflict, Invalid, TooMany
 from app.journey.answers.models import BillAnswer, EndedBy
 from app.journey.connections.models import Connection
 from app.journey.connections.states import OPEN
+from app.journey.consents.step import FUNDS_ASKED
 from app.journey.decisions.models import Decision
 from app.journey.intake.models import HeldBill
 from app.journey.intake.rules import NOT_REGISTERED
@@ -47,6 +48,7 @@ from app.people.events import (
     AddressAsked,
     AddressChanged,
     CustomerStopped,
+    DeviceAdded,
     ErasureAsked,
     PasskeyAdded,
     PasskeyRemoved,
@@ -87,6 +89,7 @@ UNENDED_MOST = dt.timedelta(days=2)
 
 #: how long a push service may keep a message for a device that is switched off
 PUSH_KEPT = dt.timedelta(days=1)
+_HOUR, _QUARTER = dt.timedelta(hours=1), dt.timedelta(minutes=15)
 
 #: before a payment is sent, or a bank may carry it out, its customer has at least this long to cancel it
 TO_CANCEL = dt.timedelta(hours=6)
@@ -421,8 +424,13 @@ def tell_passkey_removed(task: Task) -> None:
     _tell_one(task, NoticeKind.PASSKEY_REMOVED)
 
 
+def tell_device_added(task: Task) -> None:
+    """DeviceAdded: told to the devices of before as well."""
+    _tell_one(task, NoticeKind.DEVICE_ADDED)
+
+
 def tell_address_changed(task: Task) -> None:
-    """AddressChanged: told to the address of before, if it was shown to be the customer's."""
+    """AddressChanged: by e-mail to the address of before, if it was shown to be the customer's."""
     _tell_one(task, NoticeKind.ADDRESS_CHANGED)
 
 
@@ -611,13 +619,16 @@ _OF_CONSENT = {
 
 
 def _whose_consent(kind: NoticeKind) -> WhoseOf:
-    """Of a consent that still stands where this line of its history left it."""
+    """Of a consent that still stands where this line of its history left it; that its bank was asked about money since
+    changes nothing."""
 
     def whose(session: Session, facts: Facts) -> Whose:
         found: Whose = {}
         for fact in facts:
             standing = session.get_one(Standing, fact["consent_id"])
-            if standing.sequence == fact["sequence"] and _told_of_consent(session, fact) is kind:
+            since = select(func.max(ConsentHistory.sequence)).where(ConsentHistory.consent_id == standing.consent_id)
+            last = session.scalar(since.where(ConsentHistory.step != FUNDS_ASKED))
+            if last == fact["sequence"] and _told_of_consent(session, fact) is kind:
                 found[fact["event"]] = standing.customer_id
         return found
 
@@ -639,11 +650,6 @@ def _whose_own(event: type[Event]) -> WhoseOf:
         return {fact["event"]: fact["customer_id"] for fact in facts if kinds.get(fact["event"]) == event.__name__}
 
     return whose
-
-
-def _whose_address_changed(session: Session, facts: Facts) -> Whose:
-    """Of one that was shown to be theirs: else it may be a stranger's, who is told nothing."""
-    return _whose_own(AddressChanged)(session, [fact for fact in facts if fact["before"]])
 
 
 def _whose_recovery_waits(session: Session, facts: Facts) -> Whose:
@@ -679,10 +685,11 @@ _WHOSE: dict[NoticeKind, WhoseOf] = {
     NoticeKind.STOP_LIFTED: _whose_own(StopLifted),
     NoticeKind.PASSKEY_ADDED: _whose_own(PasskeyAdded),
     NoticeKind.PASSKEY_REMOVED: _whose_own(PasskeyRemoved),
+    NoticeKind.DEVICE_ADDED: _whose_own(DeviceAdded),
     NoticeKind.SPACE_EXPORTED: _whose_own(SpaceExported),
     NoticeKind.ERASURE_ASKED: _whose_own(ErasureAsked),
     NoticeKind.ADDRESS_ASKED: _whose_own(AddressAsked),
-    NoticeKind.ADDRESS_CHANGED: _whose_address_changed,
+    NoticeKind.ADDRESS_CHANGED: _whose_own(AddressChanged),
     NoticeKind.CODES_MADE: _whose_own(RecoveryCodesMade),
     NoticeKind.CODE_USED: _whose_own(RecoveryCodeUsed),
     NoticeKind.RECOVERY_ASKED: _whose_own(RecoveryWordsDrawn),
@@ -753,6 +760,8 @@ def _write(uow: UnitOfWork, kind: NoticeKind, about: Whose) -> None:
         if customer_id in ways.mailed:
             _write_mail(uow, kind, customer_id=customer_id, event_id=event_id)
         for device_id in ways.devices.get(customer_id, ()):
+            if kind is NoticeKind.DEVICE_ADDED and not _was_there(uow.session, device_id, event_id):
+                continue
             _write_push(uow, kind, customer_id=customer_id, event_id=event_id, device_id=device_id)
 
 
@@ -788,6 +797,12 @@ def _write_push(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id
             now=uow.now,
             run_at=uow.now + GATHER.get(kind, dt.timedelta()),
         )
+
+
+def _was_there(session: Session, device_id: str, event_id: str) -> bool:
+    """Whether this device was one before that fact: no device is told of itself."""
+    came, fact = session.get_one(PushDevice, device_id), session.get_one(EventRow, event_id)
+    return came.created_at < fact.recorded_at
 
 
 def _message(uow: UnitOfWork, kind: NoticeKind, *, customer_id: str, event_id: str) -> dict[str, Any]:
@@ -853,25 +868,38 @@ def is_quiet(session: Session, notice: Message, *, now: dt.datetime) -> dt.datet
     zone = session.get_one(Customer, notice.customer_id).time_zone
     until = quiet_until(times, now, time_zone=zone)
     if until is not None and kind is NoticeKind.PAYMENT_COMING:
-        payment = session.get_one(Payment, session.get_one(EventRow, notice.event_id).payload["payment_id"])
-        too_late = payment.send_from or payment.kept_until
+        too_late = _too_late(session, notice)
         if too_late is not None and until + TO_CANCEL > too_late:
             return None
     return until
 
 
+def _too_late(session: Session, notice: Message) -> dt.datetime | None:
+    """When what it says comes can be cancelled no more."""
+    payment = session.get_one(Payment, session.get_one(EventRow, notice.event_id).payload["payment_id"])
+    return payment.send_from or payment.kept_until
+
+
 def lives_for(session: Session, message: PushMessage, *, now: dt.datetime) -> dt.timedelta:
     """For how long a push service may keep it for a device that is switched off: it says what is so now, so not for
     longer than a day; not into the quiet hours, which the device would not keep; nor into another day, where it is
-    about this one."""
+    about this one. What comes goes into quiet hours where it is sent in them (``is_quiet``), until it is too late.
+
+    In whole hours, and below one in whole quarters: to the second it would tell whoever keeps it when its customer's
+    day or evening ends. Less than a quarter is nothing: whoever is there gets it.
+    """
     kind, most = NoticeKind(message.kind), PUSH_KEPT
     if kind in ALWAYS:
         return most
     zone = session.get_one(Customer, message.customer_id).time_zone
-    ends = [now + most, quiet_begins(times_of(session, customer_id=message.customer_id), now, time_zone=zone)]
+    quiet_from = quiet_begins(times_of(session, customer_id=message.customer_id), now, time_zone=zone)
+    ends = [now + most, quiet_from]
+    if kind is NoticeKind.PAYMENT_COMING:
+        ends = [now + most, quiet_from if quiet_from != now else None, _too_late(session, message)]
     if kind is NoticeKind.PLAN_DUE:
         ends.append(start_of(now.astimezone(zoneinfo.ZoneInfo(zone)).date() + dt.timedelta(days=1), time_zone=zone))
-    return min(end for end in ends if end is not None) - now
+    left = max(min(end for end in ends if end is not None) - now, dt.timedelta())
+    return left - left % (_HOUR if left >= _HOUR else _QUARTER)
 
 
 def see(uow: UnitOfWork, *, customer_id: str, ids: Collection[str]) -> None:

@@ -66,6 +66,24 @@ IN_SPACE: dict[NoticeKind, dict[str, Text]] = {
             ("Si ce n’était pas vous, mettez fin aux autres connexions sous Sécurité, et tirez-en de nouveaux.",),
         ),
     },
+    NoticeKind.ADDRESS_CHANGED: {
+        "en": Text(
+            "Your space has another e-mail address",
+            (
+                "From now on we write to another address. One of your passkeys signed that.",
+                "If it was not you, somebody else has that passkey: stop everything, remove it under Security, and"
+                " change the address back under Messages.",
+            ),
+        ),
+        "fr": Text(
+            "Votre espace a une autre adresse e-mail",
+            (
+                "Nous écrivons désormais à une autre adresse. Une de vos clés d’accès a signé cela.",
+                "Si ce n’était pas vous, quelqu’un d’autre a cette clé : arrêtez tout, supprimez-la sous Sécurité, et"
+                " rétablissez l’adresse sous Messages.",
+            ),
+        ),
+    },
     NoticeKind.ADDRESS_ASKED: {
         "en": Text("We asked by e-mail whether your address is yours", ()),
         "fr": Text("Nous avons demandé par e-mail si votre adresse est la vôtre", ()),
@@ -504,6 +522,26 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
                 "Si ce n’était pas vous, quelqu’un d’autre a cette autre clé : connectez-vous, arrêtez tout, et"
                 " supprimez chaque clé que vous ne connaissez pas. Si vous ne pouvez plus vous connecter, appelez vos"
                 " banques.",
+            ),
+        ),
+    },
+    NoticeKind.DEVICE_ADDED: {
+        "en": Text(
+            "Notices are shown on one more device",
+            (
+                "A phone or computer was added to your space: it shows that there is something new, and no amount and"
+                " no company.",
+                "If it was not you, somebody else is in your space: sign in, stop everything, and remove that device"
+                " under Messages.",
+            ),
+        ),
+        "fr": Text(
+            "Des avis sont montrés sur un appareil de plus",
+            (
+                "Un téléphone ou un ordinateur a été ajouté à votre espace : il montre qu’il y a du nouveau, sans"
+                " montant et sans nom d’entreprise.",
+                "Si ce n’était pas vous, quelqu’un d’autre est dans votre espace : connectez-vous, arrêtez tout, et"
+                " supprimez cet appareil sous Messages.",
             ),
         ),
     },

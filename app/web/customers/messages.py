@@ -124,6 +124,7 @@ def add_device() -> ResponseReturnValue:
             wanted=json_body(),
             user_agent=request.user_agent.string,
             demo=services().settings.demo,
+            token=device_cookie(),
         )
         uow.commit()
     answer = jsonify(to=url_for("customers.messages", _anchor="choice"))

@@ -12,6 +12,8 @@ from app.web.customers.pages import blueprint, common, me
 
 #: how far back a customer can turn the pages
 PAGES_MOST = 1000
+#: where on its page, if not at the top
+ANCHORS = {NoticeKind.BILL_HELD: "held", NoticeKind.DEVICE_ADDED: "devices"}
 #: where there is something to do about what is about no bill, payment or consent
 PLACES = {
     NoticeKind.BILL_HELD: "customers.inbox",
@@ -22,6 +24,7 @@ PLACES = {
     NoticeKind.STOP_LIFTED: "customers.stop",
     NoticeKind.PASSKEY_ADDED: "customers.security",
     NoticeKind.PASSKEY_REMOVED: "customers.security",
+    NoticeKind.DEVICE_ADDED: "customers.messages",
     NoticeKind.CODES_MADE: "customers.security",
     NoticeKind.CODE_USED: "customers.security",
     NoticeKind.RECOVERY_ASKED: "customers.security",
@@ -42,7 +45,7 @@ def notices() -> ResponseReturnValue:
     only = mail and request.args.get("show") == "not-delivered"
     customer_id, locale = me().customer.id, str(common()["locale"])
     with services().reading() as uow:
-        told = read.told_of(uow.session, customer_id=customer_id, locale=locale, page=page, not_delivered=only)
+        told, more = read.told_of(uow.session, customer_id=customer_id, locale=locale, page=page, not_delivered=only)
     unseen = [each.id for each in told if each.is_new]
     if unseen and not me().read_only:
         with services().unit_of_work() as uow:
@@ -55,7 +58,8 @@ def notices() -> ResponseReturnValue:
         mail=mail,
         only=only,
         places=PLACES,
+        anchors=ANCHORS,
         newer_url=url_for("customers.notices", show=show, page=page - 1 if page > 2 else None) if page > 1 else None,
-        older_url=url_for("customers.notices", show=show, page=page + 1) if len(told) == read.TOLD_AT_ONCE else None,
+        older_url=url_for("customers.notices", show=show, page=page + 1) if more else None,
         kept_days=service.KEPT.days,
     )

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import Invalid
-from app.people import passkeys, safe_words, sessions
+from app.people import devices, passkeys, safe_words, sessions
 from app.people.customers import LOCALES, add_customer, checked_name_and_email, demo_customers, lock_customer
 from app.people.models import Customer, Passkey
 from app.people.passkeys import Started
@@ -56,10 +56,13 @@ def demo_sign_in() -> ResponseReturnValue:
 
 @blueprint.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
-    who = signed_in() or coming_back()
-    if who is not None:
+    """Also of whoever is signed out since a while: what they are to see is that nothing is shown here any more."""
+    who, known_by = signed_in() or coming_back(), device_cookie()
+    if who is not None or known_by is not None:
         with services().unit_of_work() as uow:
-            sessions.end(uow, session_id=who.session_id, customer_id=who.customer.id)
+            if who is not None:
+                sessions.end(uow, session_id=who.session_id, customer_id=who.customer.id)
+            devices.forget(uow, token=known_by)
             uow.commit()
     response = redirect(url_for("customers.sign_in"), 303)
     for name in request.cookies:
@@ -232,8 +235,9 @@ def device_cookie() -> str | None:
 
 
 def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: Passkey | None) -> None:
-    """``passkey``: by which they signed in; None: a visit of the demo."""
-    who = signed_in() or coming_back()
+    """``passkey``: by which they signed in; None: a visit of the demo. The cookie of a device is renewed: it would be
+    over a year after the device was added, which then outlived every sign-out."""
+    who, known_by = signed_in() or coming_back(), device_cookie()
     token = sessions.open_session(
         uow,
         customer_id=customer_id,
@@ -241,9 +245,11 @@ def _open_session(uow: UnitOfWork, response: Any, *, customer_id: str, passkey: 
         read_only=passkey is None,
         replaces=who.session_id if who else None,
         credential_id=passkey.credential_id if passkey else None,
-        device=device_cookie(),
+        device=known_by,
     )
     set_cookie(response, cookie_name("session"), token)
+    if known_by is not None:
+        set_cookie(response, cookie_name("device"), known_by, max_age=YEAR_S)
 
 
 def _for_browser(started: Started) -> Response:

@@ -26,6 +26,7 @@ from app.db.work import (
     LEASE,
     MAIL_HANDLERS,
     OUTBOUND_HANDLERS,
+    PUSH_HANDLERS,
     REPORT_HANDLERS,
     TRIES_MOST,
     VANISHED,
@@ -44,6 +45,7 @@ KEYS = ("a", "b", "c")
 HANDLERS = {
     Lane.JOURNEY: "payments.follow",
     Lane.OUTBOUND: OUTBOUND_HANDLERS[0],
+    Lane.PUSH: PUSH_HANDLERS[0],
     Lane.MAIL: MAIL_HANDLERS[0],
     Lane.BULK: BULK_HANDLERS[0],
     Lane.REPORTS: REPORT_HANDLERS[0],

@@ -62,6 +62,8 @@ FAR_PAST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 #: how often a payment under a standing consent is decided for a later day
 LATER = 0.35
 BUSY_MOST = 3  #: pieces of work that a worker does at once
+#: lanes of what waits for others than banks; where one of them has nothing, no seed has drawn anything
+STRANGERS = {Lane.OUTBOUND, Lane.PUSH}
 LANES = {handler: lane for lane, handlers in HANDLERS_OF.items() for handler in handlers}
 
 #: deeds and how often each is drawn, before the seed bends them
@@ -480,7 +482,7 @@ class World:
         for lane in Lane:
             lanes = {LANES.get(name, Lane.JOURNEY) for name in self._due_handlers()}
             if lane not in lanes:
-                if lane is not Lane.OUTBOUND and lanes - {Lane.OUTBOUND}:
+                if lane not in STRANGERS and lanes - STRANGERS:
                     _draw_tokens()
                 continue
             with self.services.unit_of_work() as uow:

@@ -9,6 +9,7 @@ import pytest
 
 from app import strangers
 from app.strangers import Answer, may_be_called, post
+from connectors.http import ADDRESSES_MOST
 from tests.support.push_service import talking
 
 
@@ -124,6 +125,55 @@ def test_it_connects_to_the_address_that_was_looked_at(monkeypatch: pytest.Monke
     monkeypatch.setattr("connectors.http.create_connection", connect)
     assert post("https://push.example/", headers={}, body=b"x", demo=False) == Answer(None)
     assert (asked, tried) == (["push.example"], [("1.1.1.1", 443), ("8.8.8.8", 443)])
+
+
+def _many(*_: Any, **__: Any) -> Any:
+    return [(socket.AF_INET6, socket.SOCK_STREAM, 6, "", (f"2a00:1450:4007:80e::{n:x}", 443)) for n in range(1, 200)]
+
+
+def test_a_name_of_many_addresses_is_tried_at_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, int]] = []
+
+    def refused(address: tuple[str, int], *_: Any, **__: Any) -> Any:
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", _many)
+    monkeypatch.setattr("connectors.http.create_connection", refused)
+    assert post("https://push.example/", headers={}, body=b"x", demo=False) == Answer(None)
+    assert len(tried) == ADDRESSES_MOST
+
+
+def test_all_its_addresses_have_one_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says no just before its time is up leaves the next one no more than what is left."""
+    clock, given = [1000.0], []
+
+    def late(_: tuple[str, int], timeout: float, **__: Any) -> Any:
+        given.append(timeout)
+        clock[0] += 2.0
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "getaddrinfo", _many)
+    monkeypatch.setattr("connectors.http.create_connection", late)
+    monkeypatch.setattr("connectors.http.time.monotonic", lambda: clock[0])
+    assert post("https://push.example/", headers={}, body=b"x", demo=False) == Answer(None)
+    assert given == [5.0, 3.0, 1.0]
+
+
+def test_the_handshake_has_what_connecting_left_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    there, here = socket.socketpair()
+
+    def late(*_: Any, **__: Any) -> Any:
+        clock[0] += 4.5
+        return here
+
+    monkeypatch.setattr(socket, "getaddrinfo", _many)
+    monkeypatch.setattr("connectors.http.create_connection", late)
+    monkeypatch.setattr("connectors.http.time.monotonic", lambda: clock[0])
+    with there:
+        assert post("https://push.example/", headers={}, body=b"x", demo=False) == Answer(None)  # it never greets
+    assert clock[0] == 1004.5
 
 
 def test_nothing_is_looked_up_for_what_may_not_be_called(monkeypatch: pytest.MonkeyPatch) -> None:

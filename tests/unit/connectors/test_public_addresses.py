@@ -13,9 +13,13 @@ from connectors.public_addresses import NotPublic, is_public, public_addresses
 #: the registries of special addresses (RFC 6890 and what came after), each with one that is in it
 SPECIAL_4 = [
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.2.0/24",
+    "192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32",
     "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
 ]  # fmt: skip
-SPECIAL_6 = ["::/128", "::1/128", "2001:db8::/32", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"]
+SPECIAL_6 = [
+    "::/128", "::1/128", "64:ff9b:1::/48", "2001:db8::/32", "3fff::/20", "fc00::/7", "fe80::/10", "fec0::/10",
+    "ff00::/8",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("network", [*SPECIAL_4, *SPECIAL_6])
@@ -36,6 +40,8 @@ def test_nor_is_one_of_ipv6_that_stands_for_it(network: str, data: st.DataObject
         ipaddress.IPv6Address((0x2002 << 112) | (inside << 80)),  # 6to4
         ipaddress.IPv6Address((0x64FF9B << 96) | inside),  # NAT64
         ipaddress.IPv6Address((0x64FF9B0001 << 80) | inside),
+        ipaddress.IPv6Address((0x2A001450 << 96) | (0x5EFE << 32) | inside),  # ISATAP
+        ipaddress.IPv6Address((0x2A001450 << 96) | (0x02005EFE << 32) | inside),
         ipaddress.IPv6Address((0x20010000 << 96) | (inside ^ 0xFFFFFFFF)),  # Teredo
     ):
         assert not is_public(str(spelling)), spelling
@@ -43,7 +49,15 @@ def test_nor_is_one_of_ipv6_that_stands_for_it(network: str, data: st.DataObject
 
 
 @pytest.mark.parametrize(
-    "address", ["1.1.1.1", "8.8.8.8", "142.250.180.10", "2606:4700:4700::1111", "2a00:1450:4007:80c::200a"]
+    "address",
+    [
+        "1.1.1.1",
+        "8.8.8.8",
+        "142.250.180.10",
+        "2606:4700:4700::1111",
+        "2a00:1450:4007:80c::200a",
+        "2a00:1450::5efe:808:808",
+    ],
 )
 def test_those_of_push_services_are(address: str) -> None:
     assert is_public(address)

@@ -94,6 +94,19 @@ def test_work_that_waits_for_strangers_has_a_lane_of_its_own(begin: Begin, clock
             assert work.oldest_due(uow.session, now=uow.now, lane=lane) is None
 
 
+def test_no_company_waits_behind_a_push_service_of_a_customers(begin: Begin, clock: Clock) -> None:
+    """Nor the other way round: who names either could keep all threads of the lane waiting."""
+    with begin() as uow:
+        for handler in ("webhooks.deliver", "notices.push"):
+            work.enqueue(uow.session, handler=handler, key=handler, payload={}, now=uow.now)
+        uow.commit()
+    for lane, key in ((Lane.PUSH, "notices.push"), (Lane.OUTBOUND, "webhooks.deliver")):
+        with begin() as uow:
+            assert keys(work.claim_due(uow.session, now=uow.now, limit=10, lane=lane)) == [key]
+            uow.commit()
+    assert THREADS[Lane.PUSH] == 2
+
+
 def test_no_upload_waits_behind_reports(begin: Begin, clock: Clock) -> None:
     with begin() as uow:
         for handler in ("intake.check_conformance", "intake.deliver_upload"):
