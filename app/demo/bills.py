@@ -381,6 +381,11 @@ def _cents(value: Decimal) -> Decimal:
     return value.quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
+def _rate(written: str) -> str:
+    """A rate of VAT within French words: ``20``, ``5,5``."""
+    return f"{Decimal(written).normalize():f}".replace(".", ",")
+
+
 # --------------------------------------------------------------------------------------------------------- JSON
 
 
@@ -395,7 +400,7 @@ def _json(bill: DemoBill, to: str) -> bytes:
         }
         for item in bill.items
     ]
-    lines += [{"description": f"TVA {vat.rate} %", "amount": str(vat.tax)} for vat in bill.vat if vat.rate]
+    lines += [{"description": f"TVA {_rate(vat.rate)} %", "amount": str(vat.tax)} for vat in bill.vat if vat.rate]
     document = {
         "to": to,
         "number": bill.number,

@@ -3,12 +3,13 @@
 
 const csrf = document.querySelector('meta[name="csrf-token"]').content;
 
-/** What the server says went wrong, in the customer's language, its word for programs, and of several bills which. */
+/** What the server says went wrong, in the customer's language, its word for programs, and which bill or field it is. */
 export class Problem extends Error {
-  constructor({ detail = "", code = "", about = "" }) {
+  constructor({ detail = "", code = "", about = "", errors = [] }) {
     super(detail);
     this.code = code;
     this.about = about;
+    this.field = errors[0]?.pointer.slice(1) ?? "";
   }
 }
 
@@ -115,6 +116,25 @@ function words(place, error) {
   return place.dataset.failed;
 }
 
+/** Of each field that has a place for it: what is wrong with that one, or nothing any more. Whether it was said. */
+function sayAtField(place, { field = "", message = "" } = {}) {
+  let said = false;
+  for (const fault of place.querySelectorAll("[data-fault]")) {
+    const is = fault.dataset.fault === field;
+    const input = place.elements[fault.dataset.fault];
+    fault.textContent = is ? message : "";
+    fault.hidden = !is;
+    fault.parentElement.classList.toggle("wrong", is);
+    input.removeAttribute("aria-invalid");
+    if (is) {
+      input.setAttribute("aria-invalid", "true");
+      input.focus();
+      said = true;
+    }
+  }
+  return said;
+}
+
 function prepare(place) {
   const button = place.querySelector("[data-go]");
   const problem = place.querySelector("[data-problem]");
@@ -141,6 +161,7 @@ function prepare(place) {
     event.preventDefault();
     button.disabled = true;
     problem.hidden = true;
+    sayAtField(place);
     busy.textContent = place.dataset.waiting;
     try {
       await ceremonies[place.dataset.passkey](place);
@@ -150,7 +171,7 @@ function prepare(place) {
       }
     } catch (error) {
       ready();
-      say(words(place, error));
+      if (!sayAtField(place, error)) say(words(place, error));
     }
   });
 }
@@ -255,6 +276,34 @@ function draggable(grip, among) {
 
 const order = {};
 for (const grip of document.querySelectorAll(".grip")) draggable(grip, order);
+
+// ------------------------------------------------------------------------------------------------ several bills
+
+/** How many of the bills are chosen, and what they come to in each currency. */
+function count(place) {
+  const boxes = [...place.closest("form").querySelectorAll("[data-amount]")];
+  const locale = document.documentElement.lang === "fr" ? "fr-FR" : "en-GB";
+  const written = ([currency, { minor, digits }]) =>
+    new Intl.NumberFormat(locale, { style: "currency", currency, minimumFractionDigits: digits, maximumFractionDigits: digits })
+      .format(minor / 10 ** digits);
+  const say = () => {
+    const chosen = boxes.filter((box) => box.checked);
+    const sums = new Map();
+    for (const { dataset: { amount, currency } } of chosen) { // in whole minor units: 84.20 is 8420
+      const minor = (sums.get(currency)?.minor ?? 0) + Number(amount.replace(".", ""));
+      sums.set(currency, { minor, digits: amount.split(".")[1]?.length ?? 0 });
+    }
+    const { none, one, many, and } = place.dataset;
+    const words = [none, one][chosen.length] ?? many.replace("#", chosen.length);
+    place.textContent = `${words} ${[...sums].map(written).join(and)}`.trim();
+  };
+  place.hidden = false;
+  say();
+  for (const box of boxes) box.addEventListener("change", say);
+  addEventListener("pageshow", say); // a browser that comes back may have kept what was ticked
+}
+
+for (const place of document.querySelectorAll("[data-chosen]")) count(place);
 
 // ------------------------------------------------------------------------------------------------ printing
 

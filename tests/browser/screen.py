@@ -139,7 +139,8 @@ class Screen:
         expect(self.page.locator(f"html[lang={other}]")).to_have_count(1)
 
     def card(self, number: str) -> Locator:
-        return self.page.locator("li.card", has_text=number)
+        """Of this bill, and of none that only names it as one that may be the same."""
+        return self.page.locator("li.card", has=self.page.locator(".card-who", has_text=number))
 
     def open_bill(self, number: str) -> None:
         """From the inbox."""

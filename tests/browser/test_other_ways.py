@@ -291,9 +291,14 @@ def test_signing_up_says_what_is_missing(screen: Screen) -> None:
     screen.page.get_by_label("Your name").fill("Nele")
     screen.page.get_by_label("E-mail address").fill("nele@nowhere")
     screen.page.locator("form[data-passkey=new] [data-go]").click()
-    expect(screen.page.locator("form[data-passkey=new] [data-problem]")).to_have_text(
-        "Please write your name and an e-mail address like camille@example.org.", timeout=PATIENCE_MS
+    expect(screen.page.locator("#email-fault")).to_have_text(
+        "This e-mail address is incomplete or wrong: one looks like camille@example.org.", timeout=PATIENCE_MS
     )
+    expect(screen.page.get_by_label("E-mail address")).to_be_focused()
+    expect(screen.page.get_by_label("E-mail address")).to_have_attribute("aria-invalid", "true")
+    expect(screen.page.locator("form[data-passkey=new] [data-problem], #name-fault")).to_have_count(2)
+    for place in screen.page.locator("form[data-passkey=new] [data-problem], #name-fault").all():
+        expect(place).to_be_hidden()
     screen.check_page()
 
 

@@ -23,7 +23,7 @@ def test_a_purchase_its_question_and_what_the_company_is_given(
     number = world.deliver(JONAS, amount)
     screen.visit(JONAS, language)
     screen.open_bill(number)
-    expect(screen.page.locator("#purchase [data-step=payment][data-stage=missing]")).to_be_visible()
+    expect(screen.page.locator("#purchase [data-step=payment][data-stage=not_yet]")).to_be_visible()
     screen.check_page()
     screen.open_confirm(number)
     screen.make_passkey()

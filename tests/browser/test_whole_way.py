@@ -39,7 +39,7 @@ def test_from_nothing_to_the_money_that_came_back(
     screen.open_bill(number)
     bill = screen.path
     assert "PO-7" in step(screen, "order").inner_text()
-    assert list(stages(screen).values()) == ["done", "done", "missing", "missing", "missing", "not_needed"]
+    assert list(stages(screen).values()) == ["done", "done", "not_yet", "not_yet", "not_yet", "not_needed"]
     screen.check_page()
 
     # decided, and paid at the bank

@@ -435,7 +435,7 @@ def test_a_held_bill_shows_both_accounts_side_by_side(journey: Journey) -> None:
     sides = [" ".join(each.get_text(" ").split()) for each in card.select("dl.accounts > div")]
     ours = " ".join(journey.biller.iban[at : at + 4] for at in range(0, len(journey.biller.iban), 4))
     assert [each.replace("\u202f", " ").replace("\u00a0", " ") for each in sides] == [
-        f"We know as theirs {ours} since 23 November 2026",
+        f"The account we know {ours} since 23 November 2026",
         "Stands in this bill GB33 BUKB 2020 1555 5555 55 nobody has confirmed it",
     ]
     said = " ".join(card.get_text(" ").split())

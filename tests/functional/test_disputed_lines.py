@@ -108,7 +108,7 @@ def test_after_a_payment_of_the_rest_that_failed_at_the_bank_the_page_says_why_i
     journey.pay(invoice_id, decision="refuse")
     journey.wait(600)
     assert journey.invoice(invoice_id).is_set_aside
-    assert "a payment of this bill did not go through and could be made all the same" in shown(
+    assert "after a payment that did not go through, what is left of a bill is paid in one, not in parts" in shown(
         journey, f"/bills/{invoice_id}"
     )
 

@@ -110,6 +110,8 @@ def test_the_discount_of_the_day_is_taken_off_booked_and_told_to_all(
     assert sums_up(journey, receipt(journey)) == price
     taken = f"Taken off for early payment (by {until:%-d %B %Y}) −€{let_off}" if until else "early payment"
     assert (taken in said(journey, receipt(journey))) is (until is not None)
+    page = said(journey, f"/bills/{invoice_id}")
+    assert (f"€{let_off} of €100.00 came off for early payment." in page) is (until is not None)
     answer = program.get(path)
     conforms(app, answer)
     told = {"until": str(until), "amount": let_off, "day": str(day)} if until else None

@@ -347,7 +347,7 @@ def test_a_consent_that_was_stopped_at_the_bank(house: House) -> None:
     came = len(house.world.bank.came)
     late = press(house, page)  # from a page of before
     assert late.status_code == 409
-    assert "This was stopped at your bank." in in_one_line(late)
+    assert "Your bank lets nothing be paid under it at the moment." in in_one_line(late)
     assert len(house.world.bank.came) == came
 
 
@@ -360,7 +360,7 @@ def test_a_token_that_is_over_and_nothing_to_renew_it_with(house: House) -> None
         uow.commit()
     answer = press(house, page)
     assert state(house) == "stopped_at_bank", "as it is found with each use"
-    assert "This was stopped at your bank." in in_one_line(answer)
+    assert "Your bank lets nothing be paid under it at the moment." in in_one_line(answer)
     assert asked(house) == 0
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 from flask import Flask
+from flask_babel import force_locale
 from sqlalchemy import func, select
 
 from app.factory import create_app
@@ -17,6 +18,7 @@ from app.journey.payments.service import resolve
 from app.journey.payments.states import Source
 from app.journey.payments.step import correct, promise_nothing
 from app.people.models import Passkey
+from app.web.customers.filters import quantity
 from connectors.berlin_group.connector import BerlinGroupConnector
 from connectors.contract import BankStatus, Fact
 from connectors.errors import BankError, BankSilent, BankUnavailable
@@ -383,6 +385,64 @@ def test_not_carried_out_by_an_operators_word(journey: Journey, monkeypatch: pyt
     assert "We have it from Horizon Bank in writing that the payment was not carried out." in said
     assert "Horizon Bank knows no such payment" not in said
     assert "Nothing left your account" not in said  # it had been approved
+
+
+def test_of_what_its_customer_refused_both_pages_say_that_nothing_left_and_neither_that_it_may_come(
+    journey: Journey,
+) -> None:
+    invoice_id = journey.bill(number="n4")
+    payment_id = refused(journey, invoice_id)
+    bill, payment = words(journey, f"/bills/{invoice_id}"), words(journey, f"/payments/{payment_id}")
+    assert "The last payment of this bill did not go through. Nothing left your account." in bill
+    assert "Nothing left your account." in payment
+    # though it is asked about again for some days: the bank has said that it is not carried out
+    assert journey.payment(payment_id).next_look_at is not None
+    for said in (bill, payment):
+        assert "turn up" not in said
+        assert "all the same" not in said
+    # the rule, and nothing of what its bank may do
+    assert "After a payment that did not go through, what is left of a bill is paid in one, not in parts." in bill
+
+
+def test_of_what_its_bank_does_not_know_both_pages_say_the_same_as_long_as_it_is_so(
+    journey: Journey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def status(*_: object, **__: object) -> BankStatus:
+        return BankStatus(
+            transaction_status="RESOURCE_UNKNOWN",
+            fact=Fact.NOT_FOUND,
+            reason_code=None,
+            reason_text=None,
+            raw_response=b"",
+        )
+
+    monkeypatch.setattr(BerlinGroupConnector, "status", status)
+    invoice_id = journey.bill(number="n5")
+    payment_id = journey.confirm(invoice_id)
+    journey.browser.leave(payment_id)
+    for _ in range(12):
+        journey.wait(3600)
+    assert journey.payment(payment_id).reason == "not_known_at_bank"
+    journey.browser.sign_in()
+    pages = (f"/bills/{invoice_id}", f"/payments/{payment_id}")
+    unknown = "Horizon Bank knows no such payment, and nobody can approve it any more."
+    again = "We look again in the coming days; should it turn up after all, it is said here."
+    assert all(f"{unknown} {again}" in words(journey, page) for page in pages)
+    for _ in range(10):
+        journey.wait(24 * 3600)
+    journey.browser.sign_in()
+    for page in pages:  # nobody looks any more
+        assert unknown in words(journey, page)
+        assert again not in words(journey, page)
+
+
+def test_spans_of_time_on_a_bill_have_words(app: Flask) -> None:
+    def written(language: str, *quantities: str) -> list[str]:
+        with app.test_request_context("/"), force_locale({"en": "en_GB", "fr": "fr_FR"}[language]):
+            return [quantity(each) for each in quantities]
+
+    assert written("en", "3 MON", "1 MON", "0.5 MON", "1.00 ANN") == ["3 months", "1 month", "0.5 months", "1 year"]
+    assert written("fr", "3 MON", "1 DAY", "0.5 DAY", "2 ANN") == ["3 mois", "1 jour", "0,5 jour", "2 ans"]
 
 
 def test_billers_are_told_that_failed_is_not_for_ever(app: Flask) -> None:

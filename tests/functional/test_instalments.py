@@ -326,7 +326,7 @@ def test_what_is_no_proposal_is_asked_for_again_with_what_was_typed(
     typed = [(start + later * DAY, amount) for later, amount in rows]
     answer = parts(journey, invoice_id, *typed)
     assert answer.status_code == 422
-    assert "Something must be mended. Nothing was planned." in words(answer)
+    assert "Something needs correcting. Nothing was planned." in words(answer)
     assert f'value="{typed[0][0]}"' in answer.text
     assert nothing(journey)
 
@@ -368,7 +368,9 @@ def test_after_a_payment_that_was_cancelled_before_the_bank_parts_are_proposed_a
     journey.pay(refused, decision="refuse")  # there: the bank could have executed it
     journey.wait(600)
     assert journey.browser.get(f"/bills/{refused}/parts").status_code == 303
-    assert "It can be paid in one only: a payment of it did not go through" in shown(journey, f"/bills/{refused}")
+    assert "After a payment that did not go through, what is left of a bill is paid in one" in shown(
+        journey, f"/bills/{refused}"
+    )
 
 
 def test_of_a_bill_in_payment_or_answered_otherwise_nothing_is_proposed(journey: Journey) -> None:

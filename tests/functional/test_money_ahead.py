@@ -138,13 +138,69 @@ def test_totals_from_payday_to_payday(journey: Journey) -> None:
     comes(journey, "500", dt.date(2026, 11, 30))
     first, second, third = [text(each) for each in money(journey).select(".periods li")]
     assert first == (
-        "23 November to 29 November Due, of what is open €60.00 To pay as suggested €60.00 Left at the end €40.00"
+        "23 November to 29 November At the start €100.00 Suggested payments −€60.00 Left at the end €40.00"
+        " Of the suggested payments €60.00 is due by 29 November."
     )
     assert second == (
-        "30 November to 29 December Comes in €500.00 Due, of what is open €80.00"
-        " To pay as suggested €80.00 Left at the end €460.00"
+        "30 November to 29 December At the start €40.00 Comes in €500.00 Suggested payments −€80.00"
+        " Left at the end €460.00 Of the suggested payments €80.00 is due by 29 December."
     )
     assert third.startswith("30 December to 21 January")
+
+
+def rows_of(box: Any) -> dict[str, int]:
+    """What a box says, in cents, by its words."""
+    found = {}
+    for each in box.select("dl > div"):
+        figure = text(each.select_one("dd")).replace("€", "").replace(",", "").replace("−", "-")
+        found[text(each.select_one("dt"))] = int(figure.replace(".", ""))
+    return found
+
+
+@pytest.mark.parametrize("balance", ["−30", "10", "60", "122", "320", "2000"])
+def test_each_box_adds_up_and_ends_where_the_next_begins(journey: Journey, balance: str) -> None:
+    """With enough, with too little, and with less than nothing; with what is late, decided, planned and collected."""
+    journey.bill(number="A", amount="84.20", due_on="2026-11-28")
+    saves = [{"until": "2026-12-12", "amount": "5.00"}]
+    journey.bill(number="B", amount="51.90", due_on="2026-12-20", discounts=saves)
+    journey.bill(number="C", amount="33.00", due_on="2026-11-20", issued_on="2026-11-01")
+    journey.bill(number="D", amount="7.00", due_on="2026-12-05", **DEBIT)
+    journey.bill(number="E", amount="9.00", due_on=None)
+    planned(journey, journey.bill(number="F", amount="20.00", due_on="2026-12-10"), dt.date(2026, 12, 3))
+    have(journey, balance)
+    comes(journey, "500", dt.date(2026, 11, 30))
+    comes(journey, "40", dt.date(2026, 12, 11), name="Rent", every="week")
+    boxes = money(journey).select(".periods li")
+    assert len(boxes) > 5
+    start = rows_of(boxes[0])["At the start"]
+    assert start == int(balance.replace("−", "-")) * 100
+    for box in boxes:
+        rows = rows_of(box)
+        assert rows.pop("At the start") == start
+        left = rows.pop("Left at the end")
+        assert start + sum(rows.values()) == left
+        start = left
+    [lowest] = [each for each in money(journey).select(".calendar tr") if "The least that is left" in text(each)]
+    assert lowest is not None
+
+
+def test_what_is_due_in_a_period_and_not_paid_in_it_is_said(journey: Journey) -> None:
+    journey.bill(number="A", amount="84.20", due_on="2026-11-28")
+    journey.bill(number="B", amount="51.90", due_on="2026-12-20")
+    journey.bill(number="C", amount="900.00", due_on="2026-12-24")
+    have(journey, "60", "0")
+    comes(journey, "500", dt.date(2026, 11, 30))
+    first, second, third = [text(each) for each in money(journey).select(".periods li")]
+    assert first.endswith("Left at the end €8.10 €84.20 due by 29 November is not paid by then.")
+    assert "Suggested payments −€51.90" in first
+    assert second.endswith(
+        "Suggested payments −€84.20 Left at the end €423.90 Of the suggested payments €84.20 is due by 29 December."
+        " €51.90 due in this period is paid before it. €900.00 due by 29 December is not paid by then."
+    )
+    assert third.endswith(
+        "At the start €423.90 Comes in €500.00 Suggested payments −€900.00 Left at the end €23.90"
+        " Of the suggested payments €900.00 is due by 21 January 2027."
+    )
 
 
 def test_what_is_decided_planned_or_collected_is_taken_off_and_not_moved(journey: Journey) -> None:

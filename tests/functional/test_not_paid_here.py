@@ -72,7 +72,7 @@ def test_it_is_in_the_space_and_asks_for_nothing(app: Flask, journey: Journey, m
     assert (invoice.state, invoice.means, invoice.payee_iban) == ("not_here", means, None)
     inbox = said(journey, "/bills")
     assert "Nothing to pay here." in inbox
-    assert "Besides, 1 bill is not paid from here" in inbox
+    assert "Besides, 1 bill whose day is not over is not paid from here" in inbox
     assert "Check and pay" not in inbox
     page = said(journey, f"/bills/{invoice_id}")
     assert "Check and pay" not in page
@@ -112,7 +112,7 @@ def test_after_its_day_it_was_to_be_collected_and_never_paid(journey: Journey) -
     assert f"This was to be collected by {journey.biller.name} by direct debit on 1 December 2026." in page
     assert "Paid" not in page
     inbox = said(journey, "/bills")
-    assert "Was to be collected 1 December" in inbox
+    assert "Was to be collected 1 December 2026" in inbox
     assert "Nothing to pay." in inbox
     assert "not paid from here" not in inbox
     assert "late" not in inbox
@@ -145,7 +145,7 @@ def test_what_is_paid_here_is_summed_and_nothing_else(journey: Journey) -> None:
     journey.bill(number="3", amount="40.00")
     inbox = said(journey, "/bills")
     assert "€40.00 to pay, on 1 bill" in inbox
-    assert "Besides, 2 bills are not paid from here" in inbox
+    assert "Besides, 2 bills whose day is not over are not paid from here" in inbox
     assert inbox.index("Check and pay") > 0
     assert "2" not in [each.get_text() for each in journey.browser.page("/bills?show=to-pay").select(".card h2")]
 
@@ -327,7 +327,8 @@ def test_no_door_lets_it_be_paid(app: Flask, journey: Journey, means: str) -> No
                 else:
                     answer = journey.browser.post(path, token=token, form=form)
                 leads = urlsplit(answer.headers.get("Location", "")).path
-                assert leads in ("", page, f"{page}/bank"), (path, leads)
+                # who asks whether the money is there is led back to the page that signs, and that leads on
+                assert leads in ("", page, f"{page}/bank", f"{page}/pay"), (path, leads)
     assert knocked >= 8
     nothing_was_touched(journey)
 
@@ -403,7 +404,15 @@ def test_a_credit_note_lowers_it_and_clears_it(journey: Journey, means: str) -> 
     assert (of.status, str(of.amount_due), str(of.refund_owed)) == ("closed", "0.00", "0.00")
     page = said(journey, f"/bills/{invoice_id}")
     assert "You need not pay it." in page
-    assert f"If you paid it all the same, or it was collected, {journey.biller.name} owes you that amount." in page
+    if means == "direct_debit":
+        assert (
+            f"If €100.00 is collected on 1 December 2026 all the same, {journey.biller.name} owes you €100.00." in page
+        )
+        assert "Nothing to pay any more; we are not told whether it was collected" in page
+    else:
+        assert f"If you paid €100.00 for it all the same, {journey.biller.name} owes you €100.00." in page
+        assert "Nothing to pay any more; we are not told whether it was paid" in page
+    assert "nothing was paid" not in page
     credit(journey, "5.00", number="C-3")  # more than it was for: owed whatever was paid
     assert str(of_invoice(journey, invoice_id).refund_owed) == "5.00"
     nothing_was_touched(journey)
@@ -436,16 +445,26 @@ NOBODY_TELLS = "Nobody tells us whether it was: look at your statement of accoun
 
 
 @pytest.mark.parametrize(
-    ("means", "more", "words"),
+    ("means", "more", "words", "when"),
     [
-        ("direct_debit", {}, "was to be collected by direct debit on 1 December 2026."),
-        ("direct_debit", {"due_on": None}, "was to be collected by direct debit."),
-        ("card", {}, "was to be paid in another way, not from here."),
-        ("elsewhere", {}, "was to be paid in another way, not from here."),
+        (
+            "direct_debit",
+            {},
+            "was to be collected by direct debit on 1 December 2026.",
+            "If €100.00 was collected on 1 December 2026,",
+        ),
+        (
+            "direct_debit",
+            {"due_on": None},
+            "was to be collected by direct debit.",
+            "If €100.00 was collected for it,",
+        ),
+        ("card", {}, "was to be paid in another way, not from here.", "If you paid €100.00 for it all the same,"),
+        ("elsewhere", {}, "was to be paid in another way, not from here.", "If you paid €100.00 for it all the same,"),
     ],
 )
 def test_a_new_version_of_what_may_have_been_paid_says_so_up_to_the_signature(
-    journey: Journey, means: str, more: dict[str, Any], words: str
+    journey: Journey, means: str, more: dict[str, Any], words: str, when: str
 ) -> None:
     """Also where another version lies between the two."""
     old = bill(journey, means, **more)
@@ -456,7 +475,7 @@ def test_a_new_version_of_what_may_have_been_paid_says_so_up_to_the_signature(
     for path in (f"/bills/{new}", f"/bills/{new}/pay?bank=horizon"):
         page = said(journey, path)
         assert f"Bill 2026-1, which this one replaces, {words} {NOBODY_TELLS}" in page
-        assert f"If it was, {journey.biller.name} owes you that amount." in page
+        assert f"{when} {journey.biller.name} owes you €100.00." in page
         assert "need not be paid any more" not in page
         assert f"/bills/{old}" in [str(link["href"]) for link in journey.browser.page(path).select(".notice a")]
     assert "version, 2026-1, was not to be paid from here: look at your statement first" in said(journey, "/bills")
@@ -473,9 +492,34 @@ def test_a_new_version_of_what_may_have_been_paid_says_so_up_to_the_signature(
 
 def test_the_collected_version_of_a_collected_bill_says_that_the_first_may_have_been(journey: Journey) -> None:
     bill(journey)
-    page = said(journey, f"/bills/{bill(journey, number='2026-2', replaces='2026-1')}")
+    new = bill(journey, number="2026-2", replaces="2026-1", due_on="2026-12-20")
+    page = said(journey, f"/bills/{new}")
     assert "Bill 2026-1, which this one replaces, was to be collected by direct debit on 1 December 2026." in page
+    assert f"Nobody tells us whether it is all the same: ask {journey.biller.name}." in page
+    assert f"If €100.00 is collected on 1 December 2026 all the same, {journey.biller.name} owes you €100.00." in page
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    page = said(journey, f"/bills/{new}")
     assert "Nobody tells us whether it was: your statement of account shows it." in page
+    assert f"If €100.00 was collected on 1 December 2026, {journey.biller.name} owes you €100.00." in page
+
+
+def test_what_was_credited_before_it_was_replaced_is_not_said_to_be_owed(journey: Journey) -> None:
+    old = bill(journey)
+    credit(journey)  # 30.00
+    new = bill(journey, number="2026-2", replaces="2026-1")
+    for page in (said(journey, f"/bills/{old}"), said(journey, f"/bills/{new}")):
+        assert f"If €70.00 is collected on 1 December 2026 all the same, {journey.biller.name} owes you €70.00." in page
+
+
+def test_an_answer_is_said_to_stop_no_direct_debit(journey: Journey) -> None:
+    invoice_id = bill(journey)
+    ask = f"For that, ask {journey.biller.name} or your bank."
+    assert f"An answer does not stop the direct debit. {ask}" in said(journey, f"/bills/{invoice_id}")
+    journey.clock.tick(hours=24 * 12)
+    journey.browser.sign_in()
+    assert f"An answer does not take a direct debit back. {ask}" in said(journey, f"/bills/{invoice_id}")
+    assert "direct debit" not in said(journey, f"/bills/{bill(journey, 'card', number='2026-3')}")
 
 
 def test_a_collected_bill_that_comes_after_its_new_version_stops_what_was_decided_without_it(journey: Journey) -> None:
@@ -488,7 +532,10 @@ def test_a_collected_bill_that_comes_after_its_new_version_stops_what_was_decide
     assert (journey.payment(first).state, journey.payment(first).reason) == ("cancelled", "earlier_bill")
     answer = journey.browser.decide(new, token, started.get_json())  # what was signed says nothing of it
     assert answer.status_code == 409
-    assert NOBODY_TELLS in " ".join(answer.get_data(as_text=True).split())
+    assert (
+        f"Nobody tells us whether it is all the same: ask {journey.biller.name} before you pay this one."
+        in " ".join(answer.get_data(as_text=True).split())
+    )
     second = journey.confirm(new)
     journey.worker.run_until_idle()
     assert journey.payment(second).state == "awaiting_customer"
@@ -529,14 +576,14 @@ def test_what_names_no_day_is_not_over_on_arrival(journey: Journey) -> None:
     journey.browser.sign_in()
     inbox = said(journey, "/bills")
     assert "Nothing to pay here." in inbox
-    assert "Besides, 1 bill is not paid from here" in inbox
+    assert "Besides, 1 bill whose day is not over is not paid from here" in inbox
     assert inbox.index("Bill no day") < inbox.index("Bill paid")
 
 
 @pytest.mark.parametrize(
     ("pays", "words"),
     [
-        (True, "You may have paid this bill already."),
+        (True, "You may have paid this bill already. Do not pay it before you have checked."),
         (False, "You may have added this very bill yourself, and it is not paid from here."),
     ],
 )
@@ -548,7 +595,7 @@ def test_its_page_says_that_its_customer_may_have_added_the_same_bill(journey: J
         journey.wait(3)
     page = said(journey, f"/bills/{bill(journey)}")
     assert f"{words} " in page
-    assert "At least two of account, amount and reference are the same." in page
+    assert "Same amount, same reference." in page
 
 
 def test_a_payment_of_the_earlier_bill_that_comes_alive_again_asks_nobody_to_wait(journey: Journey) -> None:
@@ -563,7 +610,7 @@ def test_a_payment_of_the_earlier_bill_that_comes_alive_again_asks_nobody_to_wai
         uow.commit()
     page = said(journey, f"/bills/{new}")
     assert "A payment of bill 2026-1, which this one replaces, is under way. If it goes through," in page
-    assert "ask how it is to be set off against this one." in page
+    assert "ask how that is to be set off against this one." in page
     assert "Please wait" not in page
 
 
@@ -585,7 +632,7 @@ def test_a_collected_version_of_a_paid_bill_says_that_it_was_paid(journey: Journ
     new = bill(journey, number="2026-2", replaces="2026-1")
     page = said(journey, f"/bills/{new}")
     assert "which you have paid:" in page
-    assert "Ask how it is to be set off against this one." in page
+    assert "owes you what you paid for it. Ask how that is to be set off against this one." in page
     assert str(of_invoice(journey, old).refund_owed) == "100.00"
 
 

@@ -191,7 +191,7 @@ def test_the_page_beside_the_form_was_drawn_by_us(journey: Journey) -> None:
 def test_what_differs_in_the_file_is_said_and_left_empty(journey: Journey) -> None:
     path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban=OTHER_IBAN))))
     assert form_of(journey.browser, path)["iban"] == ""
-    assert "pasted a code over another" in words(journey.browser, path)
+    assert "stuck one code over another" in words(journey.browser, path)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_nothing_and_no_code_are_told_apart(journey: Journey) -> None:
     assert "Choose a file, take a photo or paste a code." in post_code(journey.browser, " ").text
     answer = post_code(journey.browser, "BCD\nnonsense <script>")
     assert answer.status_code == 422
-    assert "no payment code that can be read" in answer.text
+    assert "We cannot read this as a payment code" in answer.text
     assert "<script>" not in answer.text.split("</head>", 1)[1].replace("&lt;script&gt;", "")
 
 

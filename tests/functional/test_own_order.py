@@ -107,6 +107,21 @@ def test_moved_by_two_buttons(journey: Journey, bills: list[str]) -> None:
     assert numbers(journey, "/bills") == ["n1", "n2", "n3", "n4"]
 
 
+def test_what_names_no_day_stands_last(journey: Journey, bills: list[str]) -> None:
+    """In each order in which the day counts, and where it is moved from."""
+    undated = own_bills.add(journey.browser, number="own")
+    for path in ("/bills", "/bills?show=to-pay", MINE):
+        assert numbers(journey, path) == ["n1", "n2", "n3", "n4", "own"], path
+    again = journey.bill(number="n5", due_on=None, issued_on="2026-11-01", amount="40.00", reference="R 5")
+    assert numbers(journey, "/bills?sort=amount")[1:3] == ["n1", "n5"]
+    assert numbers(journey, "/bills?sort=company")[1:] == ["n1", "n2", "n3", "n4", "n5"]
+    assert numbers(journey, MINE)[4:] == ["n5", "own"]
+    push(journey, undated, "up")
+    assert numbers(journey, MINE)[4:] == ["own", "n5"]
+    push(journey, again, "up")
+    assert numbers(journey, MINE)[4:] == ["n5", "own"]
+
+
 def test_the_first_goes_no_higher_and_the_last_no_lower(journey: Journey, bills: list[str]) -> None:
     assert push(journey, bills[0], "up").status_code == 303
     assert push(journey, bills[3], "down").status_code == 303

@@ -87,7 +87,7 @@ def test_the_whole_way(journey: Journey) -> None:
     with journey.services.reading() as uow:
         decision = uow.session.scalars(select(Decision)).one()
         check = uow.session.get_one(PayeeCheck, decision.payee_check_id)
-        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_possible", "own-bill-3")
+        assert (check.typed_iban, check.name_check, check.warning) == (IBAN, "not_possible", "own-bill-4")
         assert (check.payee_iban, check.amount_minor, check.bank_id) == (decision.payee_iban, 18450, "horizon")
         assert check.checked_at <= decision.decided_at
         assert decision.evidence["order"]["typed_iban"] == IBAN
@@ -180,6 +180,9 @@ def test_a_likeness_that_turns_up_meanwhile_is_shown_first(journey: Journey) -> 
     assert journey.browser.decide(invoice_id, token, started.get_json()).headers["Location"] == path
     assert rows(journey, Decision) == 0
     # seen, and confirmed all the same
+    refused = check_payee(journey.browser, invoice_id, typed=IBAN, called="(not sent)")
+    assert (refused.status_code, "Please read every part" in refused.text) == (422, True)
+    assert rows(journey, PayeeCheck) == 1  # the earlier one, with which nothing was decided
     assert check_payee(journey.browser, invoice_id, typed=IBAN).status_code == 303
     assert "Careful" in words(journey.browser, f"/bills/{invoice_id}/pay?bank=horizon")
     journey.confirm(invoice_id)
@@ -212,6 +215,14 @@ def test_a_delivered_bill_wins_over_one_that_may_be_the_same(journey: Journey) -
     page = journey.browser.page(answer.headers["Location"])
     assert not page.select("input[name=typed], input[name=warned]")
     assert "You may have paid this bill already." in page.get_text(" ", strip=True)
+    # one warning, whatever other copies there are: none of them is to be paid
+    add(journey.browser, iban=account, payee="Lumen Énergie")
+    [told] = journey.browser.page(f"/bills/{delivered}").select("div.notice.care")
+    assert told.get_text(" ", strip=True).startswith(
+        "You may have paid this bill already. Do not pay it before you have checked. Same account, same amount, same"
+    )
+    assert "Another copy may be in your space." in told.get_text(" ", strip=True)
+    assert "Pay this one" not in words(journey.browser, f"/bills/{delivered}")
     assert ceremony(journey.browser, delivered).get_json()["code"] == "check-payee-first"
     assert check_payee(journey.browser, delivered, besides="(not sent)").status_code == 422
     assert check_payee(journey.browser, delivered).status_code == 303
@@ -601,7 +612,7 @@ def test_a_payment_that_nobody_has_the_link_of_is_stopped(journey: Journey, rebo
     payment = journey.payment(waiting)
     assert (payment.state, payment.reason) == ("cancelled", "same_bill")
     page = words(journey.browser, f"/payments/{waiting}")
-    assert "you could have paid it twice" in page
+    assert "This one was stopped so that you do not pay twice" in page
     assert "See the bill" in page  # which one that is; nobody is led on to pay before
     assert "Check and pay" not in page
     said = words(journey.browser, f"/bills/{delivered}")
@@ -752,7 +763,7 @@ def kept(journey: Journey, code: str) -> str:
 @pytest.mark.parametrize(
     ("code", "doubt", "said"),
     [
-        ("59", "collected", "the company collects the amount itself, by direct debit"),
+        ("59", "collected", "The file announces a direct debit by the company."),
         ("48", "by-card", "this is paid by card, with the company"),
         ("10", "paid-elsewhere", "this is not paid by a transfer but in another way"),
     ],
@@ -794,7 +805,7 @@ def test_what_could_not_be_looked_into_is_paid_only_by_an_explicit_word(journey:
 def test_two_accounts_in_one_file_stay_a_doubt_whichever_its_customer_took(journey: Journey) -> None:
     path = begin(journey.browser, as_file(page(epc_text(), epc_text(iban="NL91ABNA0417164300"))))
     invoice_id = str(keep(journey.browser, path, iban=IBAN).headers["Location"]).rsplit("/", 1)[-1]
-    pasted = "Somebody may have pasted a code over another one"
+    pasted = "Somebody may have stuck one code over another:"
     assert pasted in words(journey.browser, f"/bills/{invoice_id}")
     assert pasted in words(journey.browser, check_page(invoice_id))
     assert check_payee(journey.browser, invoice_id, typed=IBAN, doubted="(not sent)").status_code == 422

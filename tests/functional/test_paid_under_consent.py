@@ -224,7 +224,7 @@ def test_a_consent_that_was_stopped_at_the_bank(house: House) -> None:
     assert (payment.state, payment.reason) == ("rejected", "consent_ended")
     assert house.at_the_bank() == []
     assert "cannot be used any more, so this payment was not carried out" in house.words(payment_id)
-    assert "This was stopped at your bank." in house.page(house.world.invoice_id).get_text(" ")
+    assert "Your bank lets nothing be paid under it at the moment." in house.page(house.world.invoice_id).get_text(" ")
     _, started = house.start(house.world.invoice_id)
     assert started.status_code == 409
 

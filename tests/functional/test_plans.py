@@ -227,7 +227,7 @@ def test_a_day_that_is_none_is_asked_for_again(journey: Journey, day: str) -> No
     invoice_id = journey.bill(amount="100.00")
     answer = later(journey, invoice_id, day)
     assert answer.status_code == 422
-    assert "Something must be mended. Nothing was planned." in words(answer)
+    assert "Something needs correcting. Nothing was planned." in words(answer)
     with journey.services.reading() as uow:
         assert uow.session.scalars(select(Plan)).all() == []
 

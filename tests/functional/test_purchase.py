@@ -46,11 +46,11 @@ def stages(journey: Journey, invoice_id: str) -> list[str]:
 
 def test_a_bill_that_nobody_has_decided_about(journey: Journey) -> None:
     found = steps(journey, bill(journey))
-    assert found["order"] == ("missing", "Order Missing No order number is on this bill")
+    assert found["order"] == ("not_stated", "Order Not stated No order number is on this bill")
     assert found["bill"][0] == "done"
-    assert found["decision"] == ("missing", "Your decision Missing Not decided yet")
-    assert found["payment"] == ("missing", "Payment Missing Not paid yet")
-    assert found["receipt"] == ("missing", "Receipt Missing No receipt yet: nothing is paid")
+    assert found["decision"] == ("not_yet", "Your decision Not yet Not decided yet")
+    assert found["payment"] == ("not_yet", "Payment Not yet Not paid yet")
+    assert found["receipt"] == ("not_yet", "Receipt Not yet No receipt yet: nothing is paid")
     assert found["back"][0] == "not_needed"
 
 
@@ -58,7 +58,7 @@ def test_from_the_order_to_the_refund(journey: Journey) -> None:
     invoice_id = journey.bill(number="2026-1", amount="100.00", order_reference="PO-4711")
     assert steps(journey, invoice_id)["order"] == ("done", "Order Done Number PO-4711")
     payment_id = journey.confirm(invoice_id)
-    assert stages(journey, invoice_id) == ["done", "done", "done", "now", "missing", "not_needed"]
+    assert stages(journey, invoice_id) == ["done", "done", "done", "now", "not_yet", "not_needed"]
     assert "the bank has not said that it is paid" in steps(journey, invoice_id)["receipt"][1]
     journey.browser.come_back(journey.at_bank(journey.browser.leave(payment_id)))
     journey.wait(5)
@@ -90,8 +90,8 @@ def test_a_payment_that_did_not_go_through(journey: Journey) -> None:
     journey.pay(invoice_id, decision="refuse")
     journey.wait(5)
     found = steps(journey, invoice_id)
-    assert found["decision"][1].startswith("Your decision Missing Not decided anew since the last payment")
-    assert found["payment"][0] == "missing"
+    assert found["decision"][1].startswith("Your decision Not yet Not decided anew since the last payment")
+    assert found["payment"][0] == "not_yet"
     assert "A payment of €100.00 did not go through" in found["payment"][1]
 
 
@@ -104,7 +104,7 @@ def test_what_was_signed_a_moment_ago(journey: Journey, monkeypatch: pytest.Monk
     found = steps(journey, invoice_id)
     assert found["decision"] == ("done", "Your decision Done You signed a payment just now")
     assert found["payment"] == ("now", "Payment Under way Being prepared for your bank")
-    assert found["receipt"][0] == "missing"
+    assert found["receipt"][0] == "not_yet"
     journey.worker.run_until_idle()
     assert stages(journey, invoice_id)[2:4] == ["done", "now"]
 
@@ -134,7 +134,7 @@ def test_a_receipt_of_a_payment_that_was_taken_back_is_void(journey: Journey) ->
     found = steps(journey, invoice_id)
     assert "then taken back by the bank" in found["payment"][1]
     assert "void: the bank took the payment back" in found["receipt"][1]
-    assert [found[key][0] for key in ("payment", "receipt")] == ["missing", "missing"]  # it is to be paid anew
+    assert [found[key][0] for key in ("payment", "receipt")] == ["missing", "not_yet"]  # it is to be paid anew
 
 
 def test_what_was_said_instead_of_paying(journey: Journey) -> None:
@@ -143,13 +143,13 @@ def test_what_was_said_instead_of_paying(journey: Journey) -> None:
     found = steps(journey, invoice_id)
     assert found["decision"][0] == "now"
     assert "You dispute it · " in found["decision"][1]
-    assert found["payment"] == ("missing", "Payment Missing Not paid: you answered the bill otherwise")
+    assert found["payment"] == ("not_yet", "Payment Not yet Not paid: you answered the bill otherwise")
     replies(journey, answer_id, accepts=False, said="It was delivered.")
     assert "said no" in steps(journey, invoice_id)["decision"][1]
     other = bill(journey, "2026-2")
     say(journey, other, "paid-elsewhere")
     found = steps(journey, other)
-    assert found["payment"] == ("not_needed", "Payment Not needed Paid elsewhere, as you said: no payment is here")
+    assert found["payment"] == ("outside", "Payment Outside Quittance Paid elsewhere, as you said: no payment is here")
     assert found["receipt"][0] == "not_needed"
 
 
@@ -161,14 +161,41 @@ def test_a_bill_that_its_company_took_back_and_one_that_is_not_paid_here(journey
     assert [found[key][0] for key in ("decision", "payment", "receipt")] == ["not_needed"] * 3
     debit = journey.bill(number="2026-2", means="direct_debit", mandate="M-1", payee=None)
     found = steps(journey, debit)
-    assert "Collected by direct debit: nobody tells us whether it was" in found["payment"][1]
-    assert [found[key][0] for key in ("decision", "payment", "receipt")] == ["not_needed"] * 3
+    assert [found[key][0] for key in ("decision", "payment", "receipt")] == ["not_needed", "outside", "not_needed"]
+
+
+@pytest.mark.parametrize(
+    ("means", "due_on", "said"),
+    [
+        ("direct_debit", "2026-12-14", "Direct debit due on 14 December 2026; we will not know whether it happened"),
+        ("direct_debit", "2026-11-23", "Direct debit due on 23 November 2026; we will not know whether it happened"),
+        ("direct_debit", "2026-01-20", "Was to be collected on 20 January 2026; we do not know whether it was"),
+        ("direct_debit", None, "By direct debit, on a day that the bill does not name; we will not know whether it"),
+        ("card", "2026-12-14", "Not paid from here, due on 14 December 2026; we will not know whether it was paid"),
+        ("card", "2026-01-20", "Not paid from here, it was due on 20 January 2026; we do not know whether it was paid"),
+        ("card", None, "Not paid from here; we are not told whether it is paid"),
+    ],
+)
+def test_what_is_paid_elsewhere_is_told_by_its_day(journey: Journey, means: str, due_on: str | None, said: str) -> None:
+    """Of a day that is to come nothing is told in the past; the clock begins on the 23rd of November."""
+    invoice_id = journey.bill(number="2026-2", means=means, payee=None, due_on=due_on, issued_on="2026-01-02")
+    stage, words = steps(journey, invoice_id)["payment"]
+    assert stage == "outside"
+    assert words.startswith(f"Payment Outside Quittance {said}")
+    assert words.count("2026") == (1 if due_on else 0)
+
+
+def test_what_is_late_is_missing_and_what_is_still_to_come_is_not(journey: Journey) -> None:
+    late = journey.bill(number="2026-2", due_on="2026-11-20", issued_on="2026-11-01")
+    assert stages(journey, late)[2:5] == ["not_yet", "missing", "not_yet"]
+    due = journey.bill(number="2026-3", due_on="2026-11-23")
+    assert stages(journey, due)[2:5] == ["not_yet", "not_yet", "not_yet"]
 
 
 def test_a_bill_that_its_customer_added_has_the_same_steps(journey: Journey) -> None:
     found = steps(journey, add(journey.browser))
     assert "added by you" in found["bill"][1]
-    assert found["payment"][0] == "missing"
+    assert found["payment"][0] == "not_yet"
 
 
 def test_everything_is_two_clicks_from_home(journey: Journey) -> None:

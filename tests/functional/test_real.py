@@ -46,21 +46,24 @@ def said(answer: TestResponse) -> str:
 
 
 def verdict(browser: Browser, content: bytes | str) -> str:
-    """``real``, ``in_space``, ``do_not_pay`` or ``unknown``, by the shape of the answer."""
+    """``real``, ``in_space``, ``do_not_pay`` or ``unknown``, by the shape of the answer; ``account`` where no more than
+    one was asked about."""
     answer = ask(browser, content)
     assert answer.status_code == 200, said(answer)
     drawn = BeautifulSoup(answer.data, "html.parser")
     found = drawn.select_one(".truth")
     assert found is not None
+    in_space = ("in_space", "This bill is in your space")
     names = {
         "truth-done": ("real", "Real"),
         "truth-accepted": ("real", "Real"),
-        "truth-in-space": ("in_space", "This bill is in your space"),
+        "truth-in-space": ("account", "An account of") if "An account of" in said(answer) else in_space,
         "truth-stop": ("do_not_pay", "Do not pay this"),
         "truth-not-known": ("unknown", "Unknown to us"),
     }
     [(shape, heading)] = [names[each] for each in found["class"] if each in names]
-    assert str(drawn.select_one("h1") and drawn.h1 and drawn.h1.get_text()).startswith(heading)
+    headings = (heading, "Be careful: do not follow this message") if shape == "unknown" else heading
+    assert str(drawn.select_one("h1") and drawn.h1 and drawn.h1.get_text()).startswith(headings)
     return shape
 
 
@@ -106,7 +109,9 @@ def test_a_bill_in_the_space_is_found_however_it_is_shown(journey: Journey, bill
 def test_an_account_alone_is_told_to_be_of_a_company_of_theirs(journey: Journey) -> None:
     spelled = " ".join(journey.biller.iban[at : at + 4] for at in range(0, 34, 4))
     answer = said(ask(journey.browser, f"IBAN {spelled}"))
-    assert f"Real: an account of {journey.biller.name}" in answer
+    assert f"An account of {journey.biller.name}, as far as we know" in answer
+    assert "That does not make a letter or a message genuine." in answer
+    assert "Real: an account" not in answer
     assert "Nothing but the account was compared" in answer
 
 
@@ -145,7 +150,10 @@ def test_another_amount_is_shown_beside_theirs(journey: Journey, bill: str) -> N
 )
 def test_what_says_more_than_the_bill_is_unknown(journey: Journey, bill: str, more: str) -> None:
     answer = ask(journey.browser, letter(journey, more=more))
-    assert "Unknown to us" in said(answer)
+    # a link, or a new account, is not to be followed, whoever wrote it; the others stand in honest letters
+    is_dangerous = more.startswith(("Payez ici", "Nouveau RIB"))
+    assert ("Be careful: do not follow this message" if is_dangerous else "Unknown to us") in said(answer)
+    assert ("Call the company on a number" in said(answer)) == is_dangerous
     assert "Your space has a bill with this number." in said(answer)
     assert not BeautifulSoup(answer.data, "html.parser").select('main a[href^="http"]')
 

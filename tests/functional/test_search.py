@@ -163,19 +163,29 @@ def test_of_a_suspended_company_nothing_is_told_that_its_bills_do_not_tell(journ
     [
         ("", "What you can look for"),
         (" - ", "What you can look for"),
-        ("zzz", "No bill has all of “zzz”"),
+        ("zzz", "You have no bills yet"),
         ("a" * (QUERY_MOST + 1), "too long"),
         ("1 " * 30, "too long"),
-        ("<b>", "No bill has all of “<b>”"),
+        ("<b>", "You have no bills yet"),
         ("\0", "What you can look for"),
     ],
 )
-def test_helpful_words(journey: Journey, query: str, said: str) -> None:
+def test_helpful_words_in_an_empty_space(journey: Journey, query: str, said: str) -> None:
     page = look(journey, query)
     assert said in words(page)
     assert found(page) == []
     [field] = page.select("#find")
     assert field["value"] == query.strip()[:QUERY_MOST].replace("\0", "")
+
+
+@pytest.mark.parametrize(("query", "is_several"), [("zzz", False), ("zzz yyy", True)])
+def test_nothing_found_says_what_else_to_try(journey: Journey, query: str, is_several: bool) -> None:
+    journey.bill(number="s-1")
+    page = words(look(journey, query))
+    assert f"No bill matches “{query}”" in page
+    assert "The beginning of a word is enough." in page
+    assert ("Try fewer words" in page) is is_several
+    assert "You have no bills yet" not in page
 
 
 def test_the_newest_first_and_fifty_on_a_page(journey: Journey) -> None:
@@ -186,7 +196,7 @@ def test_the_newest_first_and_fifty_on_a_page(journey: Journey) -> None:
     assert "53 bills found by “p”" in words(first)
     [more] = first.select(".more a")
     second = journey.browser.page(str(more["href"]))
-    assert not second.select(".more a")
+    assert [each["href"] for each in second.select(".more a")] == ["/search?q=p&page=1"]
     numbers = [journey.invoice(inv).number for inv in found(first) + found(second)]
     assert numbers == [f"p-{n:02}" for n in reversed(range(len(ids)))]
     assert found(look(journey, "p", page="9")) == found(second)

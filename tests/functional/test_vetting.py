@@ -130,7 +130,7 @@ def test_two_people_let_a_company_in_and_the_log_has_each_word(journey: Journey,
     assert "Soléa Distribution" in words(journey, "/companies/find?find=solea")
     shown = words(journey, f"/companies/{biller_id}")
     assert "has been vetted since 23 November 2026: two people at Quittance checked who it is" in shown
-    assert "SIREN 904172681 Its digits are right. No register was asked, or none could say." in shown
+    assert "SIREN 904172681 The number is well formed. No register was asked, or none could say." in shown
     assert "None is open for payments now." in shown
     assert "Not checked: whether its bills are right" in shown
     listed = say("list")
@@ -390,7 +390,7 @@ def test_nobody_there_is_no_answer() -> None:
 def test_what_the_register_says_is_shown_to_the_customer(asking: Journey, say: Say) -> None:
     biller_id = proposed(say, "Anna Active", "siren:100000009")
     approved(say, biller_id)
-    assert "SIREN 100000009 Its digits are right. The register said on 23 November 2026: Anna Active SA." in words(
+    assert "SIREN 100000009 The number is well formed. The register said on 23 November 2026: Anna Active SA." in words(
         asking, f"/companies/{biller_id}"
     )
 
@@ -400,7 +400,7 @@ def test_a_number_without_check_digits_is_not_called_right(journey: Journey, say
     approved(say, biller_id)
     shown = words(journey, f"/companies/{biller_id}")
     assert "01234567 Such a number has no check digits. No register was asked, or none could say." in shown
-    assert "digits are right" not in shown
+    assert "well formed" not in shown
 
 
 def test_whose_an_account_is_if_it_is_not_the_companys_is_said(journey: Journey, say: Say) -> None:
@@ -438,7 +438,7 @@ def test_of_accounts_that_were_brought_over_nobody_says_that_two_people_approved
     if approved_besides:
         assert "Two people approved some of them. The others were registered with it before that was done" in shown
     else:
-        assert "They were registered with it. No bank was asked whose they are" in shown
+        assert "They were registered with it. No bank has confirmed the holder." in shown
 
 
 @pytest.mark.tampers
@@ -611,7 +611,7 @@ def test_a_bill_of_a_suspended_one_says_neither_to_whom_nor_until_when(journey: 
     by_debit = journey.bill(number="A-2", payee=None, **debit)
     pages = ["/bills", f"/bills/{invoice_id}", f"/bills/{by_debit}"]
     account = " ".join(re.findall(".{1,4}", journey.biller.iban))
-    asking = (account, "Payee", "Due", "1 Dec", "1 December", REFERENCE_OF_BILLS, "collected", note)
+    asking = (account, "Payee", "Due in", "1 Dec", "1 December", REFERENCE_OF_BILLS, "collected", note)
     before = [words(journey, each) for each in pages]
     assert [each for each in asking if not any(each in page for page in before)] == []
     suspend(say, journey)
@@ -678,7 +678,7 @@ def test_no_sum_has_what_nothing_may_be_paid_for(journey: Journey, say: Say, own
     for said in (
         "€94.20 to pay, on 2 bills",
         "on 1 bill that you added yourself",
-        "Besides, 1 bill is not paid from here",
+        "Besides, 1 bill whose day is not over is not paid from here",
     ):
         assert said in before
     assert "Not counted" not in before
@@ -730,7 +730,7 @@ def test_of_a_bill_that_was_held_for_its_account_the_suspension_is_said_first(jo
     suspend(say, journey)
     page = words(journey, "/bills")
     assert "The company is suspended here while somebody looks at it." in page
-    for of_account in (account, "The account in it", "We know as theirs", "Two people at Quittance must confirm"):
+    for of_account in (account, "The account in it", "The account we know", "Two people at Quittance must confirm"):
         assert of_account not in page
     reinstate(say, journey)
     assert account in words(journey, "/bills")
@@ -897,7 +897,7 @@ def test_nothing_of_a_suspended_one_is_called_real(journey: Journey, say: Say) -
     deliver(journey.services, client=client, content=file, media_type="application/pdf", to=None)
     journey.worker.run_until_idle()
     asked: list[bytes | str] = [letter(journey), f"IBAN {journey.biller.iban}", file]
-    assert [verdict(journey.browser, each) for each in asked] == ["in_space", "real", "real"]
+    assert [verdict(journey.browser, each) for each in asked] == ["in_space", "account", "real"]
     suspend(say, journey)
     assert [verdict(journey.browser, each) for each in asked] == ["unknown"] * 3
     assert "The company is suspended here" in told(ask(journey.browser, file))

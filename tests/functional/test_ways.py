@@ -177,7 +177,7 @@ def test_a_bill_that_is_over_the_limit_says_by_how_much_and_what_can_be_done(tra
         ((StandingStep.STAGE,), "You have not approved this at your bank yet.", "/consents/{}"),
         (
             (StandingStep.STAGE, StandingStep.AUTHORISE, StandingStep.LOSE_ACCESS),
-            "This was stopped at your bank.",
+            "Your bank lets nothing be paid under it at the moment.",
             "/consents/{}/renew",
         ),
     ],

@@ -1,9 +1,10 @@
 """What its customer must have done before a bill is paid that nobody verified, or that may be another one paid before.
 
 They typed the account back from the bill, saw what the payee's bank says of the name, and confirmed the warning, with
-one of its own where the account is somebody else's. Where the file itself speaks against it they said that they looked
-into that, and where another bill may be the same one that they want to pay both. Each check is of one payee, account,
-amount and bank, good for half an hour and for one decision: the signature covers it.
+one of its own where the account is somebody else's, or where the payee looks like a company of theirs that has other
+accounts. Where the file itself speaks against it they said that they looked into that, and where another bill may be
+the same one that they want to pay both. Each check is of one payee, account, amount and bank, good for half an hour and
+for one decision: the signature covers it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from consent.base import new_id
 
 CHECK_LIFE = dt.timedelta(minutes=30)
 #: which words of the page were confirmed: others are another version
-WARNING = "own-bill-3"
+WARNING = "own-bill-4"
 #: an answer about a name is asked for anew after this
 ANSWER_LIFE = dt.timedelta(minutes=30)
 #: a customer waits for it
@@ -69,8 +70,8 @@ _BETWEEN = re.compile(r"[\s.\-\u2010-\u2015]")
 
 
 class NotChecked(Exception):
-    """Nothing was written. ``faults``: ``typed``, ``named``, ``warned``, ``doubted``, ``besides``, or ``changed`` since
-    the page was shown."""
+    """Nothing was written. ``faults``: ``typed``, ``named``, ``called`` (of what looks like a company of theirs),
+    ``warned``, ``doubted``, ``besides``, or ``changed`` since the page was shown."""
 
     def __init__(self, faults: tuple[str, ...]) -> None:
         super().__init__(", ".join(faults))
@@ -174,6 +175,7 @@ def record(
     bank: BankProfile,
     typed: str,
     named: bool,
+    called: bool,
     warned: bool,
     doubted: bool,
     besides: bool,
@@ -189,6 +191,7 @@ def record(
         "changed": shown != need.shown,
         "typed": need.is_unverified and account_key(typed) != invoice.payee_iban,
         "named": need.is_misnamed and not named,
+        "called": need.likeness is not None and not called,
         "warned": need.is_unverified and not warned,
         "doubted": bool(need.doubts) and not doubted,
         "besides": bool(need.besides) and not besides,

@@ -77,6 +77,12 @@ class OwnDraft:
     def has_picture(self) -> bool:
         return self.media_type != CODE_MEDIA_TYPE
 
+    @property
+    def amount(self) -> Money | None:
+        """As it was read."""
+        written, currency = self.reading["amount"], self.reading["currency"]
+        return Money.parse(written, currency) if written else None
+
 
 def add_file(services: Services, *, customer_id: str, content: bytes) -> str:
     """Read a PDF or a photo and keep it as begun. Returns its id; the very same bytes have the same until it is kept.

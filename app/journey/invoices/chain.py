@@ -10,8 +10,9 @@ import enum
 import functools
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Integer, Select, literal, select
+from sqlalchemy import Integer, Row, Select, literal, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.db.many import among, among_named
@@ -19,6 +20,7 @@ from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.states import InvoiceState
 from app.journey.ledger import service as ledger
+from connectors.money import Money
 
 #: far more than the door takes of one bill (``intake/rules.py``): so that whatever is wrong has an end
 STEPS_MOST = 1000
@@ -40,6 +42,7 @@ class NotHereBefore:
     number: str
     means: str  #: MeansKind
     due_on: dt.date | None
+    asked: Money  #: of it, before this one took its place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +118,8 @@ def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, E
     ids = {earlier for _, earlier in walked}
     if not ids:
         return {}
-    columns = (Invoice.id, Invoice.number, Invoice.state, Invoice.paid_minor, Invoice.means, Invoice.due_on)
+    asked = (Invoice.amount_minor, Invoice.credited_minor, Invoice.retracted_minor, Invoice.currency)
+    columns = (Invoice.id, Invoice.number, Invoice.state, Invoice.paid_minor, Invoice.means, Invoice.due_on, *asked)
     rows = {row.id: row for row in session.execute(select(*columns).where(among(session, Invoice.id, ids)))}
     taken = {each: _taken(row.state, paid_minor=row.paid_minor) for each, row in rows.items()}
     most: dict[str, str] = {}
@@ -125,11 +129,23 @@ def earlier_bills(session: Session, invoice_ids: Collection[str]) -> dict[str, E
             most[invoice_id] = earlier_id
         row = rows[earlier_id]
         if row.means != MeansKind.CREDIT_TRANSFER and invoice_id not in not_here:
-            not_here[invoice_id] = NotHereBefore(id=row.id, number=row.number, means=row.means, due_on=row.due_on)
+            not_here[invoice_id] = _not_here(row)
     return {
         invoice_id: EarlierBill(id=each, number=rows[each].number, taken=taken[each], not_here=not_here.get(invoice_id))
         for invoice_id, each in most.items()
     }
+
+
+def _not_here(row: Row[*tuple[Any, ...]]) -> NotHereBefore:
+    return NotHereBefore(id=row.id, number=row.number, means=row.means, due_on=row.due_on, asked=asked_before(row))
+
+
+def asked_before(invoice: Invoice | Row[*tuple[Any, ...]]) -> Money:
+    """What was asked of a bill before it was withdrawn or replaced; all of it, where credit notes had left nothing.
+
+    It may have been paid or collected, where nobody tells us of that."""
+    left = max(invoice.amount_minor - invoice.credited_minor + invoice.retracted_minor, 0)
+    return Money(left or invoice.amount_minor, invoice.currency)
 
 
 def _taken(state: str, *, paid_minor: int) -> Taken:

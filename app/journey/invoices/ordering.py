@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 from typing import Any
 
@@ -17,8 +18,6 @@ from app.people.sessions import SignedIn
 
 #: in a query what ``pay_by`` is of a bill
 PAY_BY = func.coalesce(Invoice.extended_to, Invoice.due_on)
-#: the day by which a bill stands in a list
-DAY = func.coalesce(Invoice.extended_to, Invoice.due_on, Invoice.issued_on)
 _IN_ORDER = (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT)
 _RANK = select(OwnOrder.rank).where(OwnOrder.invoice_id == Invoice.id).correlate(Invoice).scalar_subquery()
 
@@ -51,14 +50,19 @@ def by_rank() -> tuple[SQLColumnExpression[Any], ...]:
     return case((in_order(), 0), else_=1), case((in_order(), _RANK), else_=None).nulls_last()
 
 
-def by_day(over: ColumnElement[bool]) -> tuple[SQLColumnExpression[Any], ...]:
-    """In a query: what is still to come by its day, and of what is over the newest first. A bill without any day stands
-    behind those that have one."""
-    return (
-        case((over, None), else_=DAY).nulls_last(),
-        case((over, DAY), else_=None).desc().nulls_last(),
-        Invoice.id,
-    )
+def _day_key(pay_by: dt.date | None, issued_on: dt.date, invoice_id: str) -> tuple[bool, dt.date, dt.date, str]:
+    """By the day by which a bill is to be paid. What names none stands behind, as it was issued."""
+    return pay_by is None, pay_by or issued_on, issued_on, invoice_id
+
+
+def by_day() -> tuple[SQLColumnExpression[Any], ...]:
+    """The same in a query."""
+    return PAY_BY.nulls_last(), Invoice.issued_on, Invoice.id
+
+
+def newest_of(over: ColumnElement[bool]) -> SQLColumnExpression[Any]:
+    """In a query, before ``by_day``: of what is over the newest first, and all else alike."""
+    return case((over, func.coalesce(PAY_BY, Invoice.issued_on)), else_=None).desc().nulls_last()
 
 
 def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction | str) -> int | None:
@@ -70,10 +74,13 @@ def move(uow: UnitOfWork, *, signed_in: SignedIn, invoice_id: str, to: Direction
     invoice_of_customer(uow.session, invoice_id=invoice_id, customer_id=customer_id)
     lock_customer(uow.session, customer_id)  # who moves another one meanwhile sees these places
     rows = uow.session.execute(
-        select(Invoice.id, _RANK, DAY).where(Invoice.customer_id == customer_id, in_order()).order_by(Invoice.id)
+        select(Invoice.id, _RANK, PAY_BY, Invoice.issued_on)
+        .where(Invoice.customer_id == customer_id, in_order())
+        .order_by(Invoice.id)
     ).all()
     ranks: dict[str, int | None] = {row[0]: row[1] for row in rows}
-    order = [row[0] for row in sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, row[2], row[0]))]
+    in_line = sorted(rows, key=lambda row: (row[1] is None, row[1] or 0, _day_key(row[2], row[3], row[0])))
+    order = [row[0] for row in in_line]
     if invoice_id not in ranks:
         return None
     place = order.index(invoice_id)

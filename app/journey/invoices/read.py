@@ -18,12 +18,13 @@ from app.errors import NotFound
 from app.journey.connections.read import muted_billers
 from app.journey.intake import own_bills
 from app.journey.intake.bill import LateFee
+from app.journey.intake.means import MeansKind
 from app.journey.intake.models import DeliveredBill, OwnBill
 from app.journey.intake.originals import content_of
-from app.journey.invoices.chain import EarlierBill, earlier_bills
+from app.journey.invoices.chain import EarlierBill, asked_before, earlier_bills
 from app.journey.invoices.discounts import DiscountView, discounts_on
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.ordering import DAY, Sort, by_day, by_rank, in_order, is_in_order
+from app.journey.invoices.ordering import Sort, by_day, by_rank, in_order, is_in_order, newest_of
 from app.journey.invoices.rules import payable_on
 from app.journey.invoices.states import InvoiceState
 from app.people import names
@@ -86,6 +87,7 @@ class InvoiceView:
     received_at: dt.datetime
     amount: Money  #: as billed
     asked: Money  #: after all that its biller took off since
+    asked_before: Money  #: the same, before it was withdrawn or replaced; all of it, where credit notes left nothing
     paid: Money  #: by payments of parts, or of all of it
     left: Money  #: of what is asked
     held_back: Money  #: of what is left: its customer disputes these lines, and the rest can be paid
@@ -192,6 +194,7 @@ class OpenTotal:
     stopped: int  #: bills besides for which nothing may be paid now: in neither of the others
     set_aside: int  #: bills besides that their customer has answered otherwise: in none of the others
     held_back: int  #: of the bills in the sum those of which lines are disputed: what these come to is not in it
+    collected: int  #: bills besides that are paid from here and name a direct debit, too: in none of the others
 
 
 def is_bill_stopped(now: dt.datetime | BindParameter[dt.datetime]) -> ColumnElement[bool]:
@@ -246,7 +249,7 @@ def invoices_of(
         _select()
         .add_columns(is_bill_stopped(now))
         .where(wanted)
-        .order_by(still_open, *order[sort], *by_day(over))
+        .order_by(still_open, *order[sort], newest_of(over), *by_day())
         .limit(INBOX_MOST)
         .offset(first)
     ).all()
@@ -262,6 +265,11 @@ def invoices_named(
     ).all()
     views = _listed(session, rows, today=today, muted=muted_billers(session, customer_id=customer_id))
     return sorted(views, key=lambda view: ids.index(view.id))
+
+
+def has_bills(session: Session, *, customer_id: str) -> bool:
+    """Whether there is any bill of theirs."""
+    return session.scalar(select(Invoice.id).where(Invoice.customer_id == customer_id).limit(1)) is not None
 
 
 def places_of(session: Session, bills: Sequence[InvoiceView], *, customer_id: str, page: int) -> dict[str, Place]:
@@ -284,7 +292,7 @@ def _by_company(
         select(Invoice.id, func.coalesce(Biller.name, Invoice.payee_name), still_open)
         .outerjoin(Biller, Biller.id == Invoice.biller_id)
         .where(wanted)
-        .order_by(*by_day(over))
+        .order_by(newest_of(over), *by_day())
     ).all()
     return [row[0] for row in sorted(rows, key=lambda row: (row[2], names.words(row[1])))]
 
@@ -324,7 +332,7 @@ def open_bills_of(
             Invoice.state == InvoiceState.TO_PAY,
             Invoice.is_set_aside.is_(False),
         )
-        .order_by(DAY, Invoice.id)
+        .order_by(*by_day())
         .limit(OPEN_MOST)
     ).all()
     today = today_of(customer, now)
@@ -400,17 +408,25 @@ def invoice_of_own(session: Session, *, own_bill_id: str) -> str | None:
 
 
 def open_total(
-    session: Session, *, customer_id: str, today: dt.date, now: dt.datetime, delivered: bool = True
+    session: Session,
+    *,
+    customer_id: str,
+    today: dt.date,
+    now: dt.datetime,
+    delivered: bool = True,
+    but: Collection[str] = (),
 ) -> OpenTotal:
     """The sum of all bills to pay, as they are asked. What nobody verified is never in one sum with what is; what is
-    not paid here, and for what nothing may be paid now, is only counted. A bill whose seal does not fit its file is in
-    the sum: only its own page reads the file (``origin_of``)."""
+    not paid here, for what nothing may be paid now, and what its company says that it collects as well, is only
+    counted; so are the bills ``but``, by whoever names them. A bill whose seal does not fit its file is in the sum:
+    only its own page reads the file (``origin_of``)."""
     of_kind = Invoice.bill_id.is_not(None) if delivered else Invoice.bill_id.is_(None)
     of_anybody = and_(Invoice.customer_id == customer_id, of_kind)
     of_customer = and_(of_anybody, Invoice.is_set_aside.is_(False))
     to_pay = Invoice.state == InvoiceState.TO_PAY
     not_here = and_(Invoice.state == InvoiceState.NOT_HERE, ~_is_day_over(today))
     stopped = is_bill_stopped(now)
+    besides_debit = func.coalesce(Invoice.means_details["besides"].as_string(), "") == MeansKind.DIRECT_DEBIT
     rows = session.execute(
         select(
             Invoice.currency,
@@ -418,7 +434,7 @@ def open_total(
             func.count(),
             func.count().filter(Invoice.held_back_minor > 0),
         )
-        .where(of_customer, to_pay, ~stopped)
+        .where(of_customer, to_pay, ~stopped, ~besides_debit, Invoice.id.not_in(but))
         .group_by(Invoice.currency)
         .order_by(Invoice.currency)
     ).all()
@@ -431,6 +447,7 @@ def open_total(
         session.scalars(besides.where(or_(to_pay, not_here), stopped)).one(),
         session.scalars(aside).one(),
         sum(row[3] for row in rows),
+        session.scalars(besides.where(to_pay, ~stopped, besides_debit)).one(),
     )
 
 
@@ -513,6 +530,7 @@ def _view(
         received_at=invoice.received_at,
         amount=invoice.amount,
         asked=invoice.asked,
+        asked_before=asked_before(invoice),
         held_back=invoice.held_back,
         payable=invoice.to_pay
         if invoice.held_back_minor

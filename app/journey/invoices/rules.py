@@ -138,6 +138,14 @@ def may_be_same(one: Paper, other: Paper) -> bool:
     return any(_says(a, b) for a in {one.number, one.reference} for b in {other.number, other.reference})
 
 
+def same_in(one: Paper, other: Paper) -> tuple[str, ...]:
+    """Which of ``account``, ``amount`` and ``reference`` (or number) are the same, of two that may be the same."""
+    account = one.account is not None and one.account == other.account
+    words = any(_says(a, b) for a in (one.number, one.reference) for b in (other.number, other.reference))
+    found = {"account": account, "amount": one.amount_minor == other.amount_minor, "reference": words}
+    return tuple(what for what, holds in found.items() if holds)
+
+
 def _are_near(one: Paper, other: Paper) -> bool:
     """A copy or a reminder of a delivered bill may be added long after it; a bill that is delivered long after another
     one was added is a later one."""

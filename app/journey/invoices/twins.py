@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from app.db.many import among, among_named
 from app.journey.invoices.chain import lines_of
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same
+from app.journey.invoices.rules import NUMBER_LEAST, Paper, Word, may_be_same, same_in
 from app.journey.invoices.states import InvoiceState
 from app.people.models import Biller
 from connectors.money import Money
@@ -45,6 +45,7 @@ class Twin:
     state: str
     is_paid_in_part: bool  #: of it something is paid, and something is left
     is_delivered: bool
+    same: tuple[str, ...]  #: which of account, amount and reference are the same; of one by version none
     is_by_version: bool  #: not these two are alike, but one of them and a bill in whose line the other one is
     is_last: bool  #: of its line: the one of it that can be paid, if any can
 
@@ -73,14 +74,45 @@ def twins(session: Session, *, invoice_id: str) -> list[Twin]:
     own_line = lines_of(session, [invoice_id])[invoice_id] if invoice.is_delivered else (invoice_id,)
     papers = {row.id: _paper(row) for row in _rows(session, among(session, Invoice.id, own_line))}
     rows: dict[str, Row[Any]] = {}
-    alike: set[str] = set()  # those that are like this very bill
-    for row in _near_by(session, own_line, only_own=invoice.is_delivered):
+    alike: dict[str, tuple[str, ...]] = {}  # those that are like this very bill, and in what
+    for row in _near_by(session, own_line, only_own=invoice.is_delivered, but=own_line):
         if may_be_same(papers[row.beside], _paper(row)):
             rows[row.id] = row
             if row.beside == invoice_id:
-                alike.add(row.id)
+                alike[row.id] = same_in(papers[invoice_id], _paper(row))
+    return _sorted(_ends_of(session, rows), alike)
+
+
+def twins_among(session: Session, *, customer_id: str, invoice_ids: Collection[str]) -> dict[str, list[Twin]]:
+    """``twins`` of each of these bills of one customer, for a list: in as many queries as of one. Bills without any are
+    not in it."""
+    if not invoice_ids or not _has_own_bills(session, customer_id):
+        return {}
+    begun = {row.id: row for row in _rows(session, among(session, Invoice.id, invoice_ids))}
+    own_lines, papers_of = _whole_lines(session, begun)
+    papers = {row.id: _paper(row) for row in papers_of.values()}
+    near: dict[str, dict[str, Row[Any]]] = {}
+    for is_delivered in (True, False):
+        beside = [each for each in papers if papers[each].is_delivered is is_delivered]
+        for row in _near_by(session, beside, only_own=is_delivered, but=()) if beside else ():
+            if row.id != row.beside and may_be_same(papers[row.beside], _paper(row)):
+                near.setdefault(row.beside, {})[row.id] = row
+    lines, rows = _whole_lines(session, {key: row for each in near.values() for key, row in each.items()})
+    found = {}
+    for invoice_id in begun:
+        of_line = {key for each in own_lines[invoice_id] for key in near.get(each, {})}
+        ends = _ends({lines[each] for each in of_line}, rows)
+        own = papers[invoice_id]
+        found[invoice_id] = _sorted(
+            ends, {key: same_in(own, _paper(row)) for key, row in near.get(invoice_id, {}).items()}
+        )
+    return {invoice_id: each for invoice_id, each in found.items() if each}
+
+
+def _sorted(ends: Collection[tuple[Row[Any], bool]], alike: Mapping[str, tuple[str, ...]]) -> list[Twin]:
+    """``alike``: of those that are like the very bill of which they are twins, by their ids, in what they are."""
     return sorted(
-        (_twin(row, is_by_version=row.id not in alike, is_last=is_last) for row, is_last in _ends_of(session, rows)),
+        (_twin(row, same=alike.get(row.id), is_last=is_last) for row, is_last in ends),
         key=lambda twin: (not twin.is_taken, not twin.is_delivered, twin.is_cleared),
     )
 
@@ -94,11 +126,12 @@ def _has_own_bills(session: Session, customer_id: str) -> bool:
     return session.scalar(_OWN_BILL, {"of_customer": customer_id}) is not None
 
 
-def _near_by(session: Session, own_line: Collection[str], *, only_own: bool) -> list[Row[Any]]:
-    """All bills of their customer that may be the same as one of these by ``may_be_same``, each beside that one; and
-    some that may not. The database looks through thousands of them in the time in which a few hundred are fetched."""
+def _near_by(session: Session, own_line: Collection[str], *, only_own: bool, but: Collection[str]) -> list[Row[Any]]:
+    """All bills of their customer ``but`` these that may be the same as one of ``own_line`` by ``may_be_same``, each
+    beside that one; and some that may not. The database looks through thousands of them in the time in which a few
+    hundred are fetched."""
     found = _found_near_by(session.get_bind().dialect.name, only_own)
-    return list(session.execute(found, {"own_line": list(own_line), "but": list(own_line)}))
+    return list(session.execute(found, {"own_line": list(own_line), "but": list(but)}))
 
 
 @functools.cache
@@ -136,13 +169,23 @@ def _may_say(one: InstrumentedAttribute[str], other: InstrumentedAttribute[str])
 def _ends_of(session: Session, rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:
     """Of each line in which one of these is: what is not cleared, or else its last bill; with whether that is the last
     of them. The latest first."""
+    lines, rows = _whole_lines(session, rows)
+    return _ends(set(lines.values()), rows)
+
+
+def _whole_lines(session: Session, rows: dict[str, Row[Any]]) -> tuple[dict[str, tuple[str, ...]], dict[str, Row[Any]]]:
+    """Of each of these its line, and the rows of all bills in these lines."""
     lines = lines_of(session, [row.id for row in rows.values() if row.bill_id is not None])
     lines |= {row.id: (row.id,) for row in rows.values() if row.bill_id is None}
     others = {each for line in lines.values() for each in line}.difference(rows)
     if others:
         rows = rows | {row.id: row for row in _rows(session, among(session, Invoice.id, others))}
+    return lines, rows
+
+
+def _ends(lines: Collection[tuple[str, ...]], rows: dict[str, Row[Any]]) -> list[tuple[Row[Any], bool]]:
     found: dict[str, tuple[Row[Any], bool]] = {}
-    for line in set(lines.values()):
+    for line in lines:
         ends = [rows[each] for each in line if rows[each].state != InvoiceState.CLEARED] or [rows[line[-1]]]
         found |= {row.id: (row, row is ends[-1]) for row in ends}
     return [found[each] for each in sorted(found, reverse=True)]
@@ -152,7 +195,7 @@ def _rows(session: Session, *wanted: ColumnElement[bool]) -> list[Row[Any]]:
     return list(session.execute(select(*_COLUMNS).outerjoin(Biller, Biller.id == Invoice.biller_id).where(*wanted)))
 
 
-def _twin(row: Row[Any], *, is_by_version: bool, is_last: bool) -> Twin:
+def _twin(row: Row[Any], *, same: tuple[str, ...] | None, is_last: bool) -> Twin:
     return Twin(
         id=row.id,
         name=row.name or row.payee_name,
@@ -161,7 +204,8 @@ def _twin(row: Row[Any], *, is_by_version: bool, is_last: bool) -> Twin:
         state=row.state,
         is_paid_in_part=row.paid_minor > 0 and row.state == InvoiceState.TO_PAY,
         is_delivered=row.bill_id is not None,
-        is_by_version=is_by_version,
+        same=same or (),
+        is_by_version=same is None,
         is_last=is_last,
     )
 

@@ -87,7 +87,7 @@ def _is_given_up(uow: UnitOfWork, device_id: str) -> bool:
             PushMessage.ended_at > (device.taken_at or device.created_at),
         )
     ).one()
-    return first is not None and count >= GIVEN_UP_MOST and first <= uow.now - GIVEN_UP_FOR
+    return count >= GIVEN_UP_MOST and first is not None and first <= uow.now - GIVEN_UP_FOR
 
 
 def _still_to_send(task: Task, uow: UnitOfWork) -> PushMessage | None:

@@ -365,7 +365,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "fr": Text(
             "Un accord a été arrêté dans votre banque",
             (
-                "L’une de vos banques ne laisse plus rien payer sous un accord que vous y avez donné. Vous, ou la"
+                "L’une de vos banques ne laisse plus rien payer avec un accord que vous y avez donné. Vous, ou la"
                 " banque, l’avez peut-être arrêté. Vos factures sont toujours là et peuvent être payées autrement.",
                 "Si vous voulez l’utiliser de nouveau, approuvez-le encore une fois dans votre banque : sous Accords,"
                 " dans votre espace.",
@@ -404,7 +404,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
         "fr": Text(
             "Un accord dans votre banque a pris fin",
             (
-                "Un accord que vous avez donné dans l’une de vos banques a pris fin, et plus rien n’est payé sous cet"
+                "Un accord que vous avez donné dans l’une de vos banques a pris fin, et plus rien n’est payé avec cet"
                 " accord. Ce qu’il permettait et pourquoi il a pris fin se trouve sous Accords, dans votre espace.",
             ),
         ),
@@ -421,7 +421,7 @@ TEXTS: dict[NoticeKind, dict[str, Text]] = {
             "Votre banque n’a pas accepté un accord",
             (
                 "Un accord que vous avez signé n’a pas été mis en place : votre banque ne l’a pas accepté, ou pas tel"
-                " que convenu, ou il n’y a pas été approuvé. Rien ne peut être payé sous cet accord. Vos factures"
+                " que convenu, ou il n’y a pas été approuvé. Rien ne peut être payé avec cet accord. Vos factures"
                 " peuvent être payées une à une, comme avant.",
             ),
         ),

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.journey.answers.read import sayable
 from app.journey.answers.states import AnswerKind
-from app.journey.decisions.bank_days import is_bank_day
+from app.journey.decisions.bank_days import in_time_for, is_bank_day
 from app.journey.decisions.models import Decision
+from app.journey.intake.bill import LateFee
 from app.journey.intake.means import MeansKind
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.ordering import Sort
@@ -24,7 +25,7 @@ from app.journey.invoices.states import InvoiceState
 from app.journey.outlook import rules
 from app.journey.outlook.best import HORIZON, Bill, plan
 from app.journey.outlook.models import Outlook, Payday
-from app.journey.outlook.rules import Entry, Every, Suggested, Why
+from app.journey.outlook.rules import Entry, Every, Place, Suggested, Why
 from app.journey.payments.models import Payment
 from app.journey.payments.read import taken_under_way
 from app.journey.payments.states import OVER, PaymentState
@@ -117,11 +118,14 @@ class PeriodView:
 
     first: dt.date
     last: dt.date
+    start: Total  #: what is there before any of it
     comes: Total
-    due: Total  #: of bills, by the day by which they are to be paid; what is late is due today
     goes: Total  #: decided, planned or collected
     pays: Total  #: suggested
-    balance: Total  #: at its end
+    balance: Total  #: at its end: start, and what comes, without what goes and is paid
+    pays_due: Total  #: of ``pays``, of bills that are due by its last day
+    paid_before: Total  #: of bills that are due in it and suggested for earlier: in none of these sums
+    unpaid: Total  #: what is due by its last day and not suggested by then: likewise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,7 +373,7 @@ class _View:
             weeks=tuple(WeekView(monday=monday, days=tuple(each)) for monday, each in weeks.items()),
             suggestions=suggested,
             is_best=is_best,
-            periods=self._periods(days) if self.said else (),
+            periods=self._periods(days, self.said.balance, suggested) if self.said else (),
             line=tuple(Total(minor, self.currency) for minor in line),
             lowest=next((each for each in days if each.is_lowest), None),
             short=Total(short, self.currency) if short > 0 else None,
@@ -445,22 +449,35 @@ class _View:
             if day <= last
         ]
 
-    def _periods(self, days: Sequence[DayView]) -> tuple[PeriodView, ...]:
+    def _periods(
+        self, days: Sequence[DayView], balance: Total, suggested: Sequence[SuggestionView]
+    ) -> tuple[PeriodView, ...]:
         starts = [0, *(number for number, each in enumerate(days) if each.comes), len(days)]
-        return tuple(self._period(days[first:end]) for first, end in pairwise(starts) if first < end)
+        found: list[PeriodView] = []
+        for first, end in pairwise(starts):
+            if first < end:
+                found.append(self._period(days[first:end], found[-1].balance if found else balance, suggested))
+        return tuple(found)
 
-    def _period(self, days: Sequence[DayView]) -> PeriodView:
+    def _period(self, days: Sequence[DayView], start: Total, suggested: Sequence[SuggestionView]) -> PeriodView:
         def total(amounts: Iterable[Money]) -> Total:
             return Total(sum(each.minor for each in amounts), self.currency)
 
+        first, last = days[0].day, days[-1].day
+        places = [
+            (each, rules.place_of(_due_on(each.bill, self.today), each.pay_on, first, last)) for each in suggested
+        ]
         return PeriodView(
-            first=days[0].day,
-            last=days[-1].day,
+            first=first,
+            last=last,
+            start=start,
             comes=total(amount for each in days for _, amount in each.comes),
-            due=total(bill.to_pay for each in days for bill in each.due),
             goes=total(going.amount for each in days for going in each.goes),
             pays=total(pays.price for each in days for pays in each.pays),
             balance=days[-1].balance or Total(0, self.currency),
+            pays_due=total(each.price for each, place in places if place is Place.DUE),
+            paid_before=total(each.price for each, place in places if place is Place.PAID_BEFORE),
+            unpaid=total(each.bill.to_pay for each, place in places if place is Place.UNPAID),
         )
 
 
@@ -473,6 +490,12 @@ def _to_plan(bill: InvoiceView) -> Bill:
         left_minor=bill.to_pay.minor,
         due_on=bill.pay_by,
         discounts=tuple(Discount(each.until, each.saves) for each in bill.discounts),
-        late_fee=bill.late_fee,
+        late_fee=_fee_of_signing(bill.late_fee) if bill.late_fee else None,
         last_on=bill.expires_on,
     )
+
+
+def _fee_of_signing(fee: LateFee) -> LateFee:
+    """The same by the day on which a payment is signed: on a day without banks it is made on a later one."""
+    in_time = in_time_for(fee.last_day_without, currency=fee.amount.currency)
+    return LateFee(starts_on=in_time + dt.timedelta(days=1), amount=fee.amount)

@@ -85,6 +85,26 @@ def cash(of_days: Sequence[int], *, floor: int, days: Iterable[dt.date], today: 
     return [(day, lowest[(day - today).days] - floor) for day in sorted({today, *days})]
 
 
+class Place(enum.Enum):
+    """Where a bill stands in a period by which it is due, as suggested."""
+
+    DUE = enum.auto()  #: paid in it
+    PAID_BEFORE = enum.auto()  #: due in it, and paid before
+    UNPAID = enum.auto()  #: not paid by its end
+
+
+def place_of(due_on: dt.date | None, pay_on: dt.date | None, first: dt.date, last: dt.date) -> Place | None:
+    """Of a bill that is to be paid by ``due_on``, and that is suggested for ``pay_on``, in the days from ``first`` to
+    ``last``. None: it is not due by then, or was due and paid before."""
+    if due_on is None or due_on > last:
+        return None
+    if pay_on is None or pay_on > last:
+        return Place.UNPAID
+    if pay_on >= first:
+        return Place.DUE
+    return Place.PAID_BEFORE if due_on >= first else None
+
+
 class Why(enum.StrEnum):
     """Why a bill is best paid on its day. What ``Reason`` has beside each."""
 

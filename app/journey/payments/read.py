@@ -25,7 +25,7 @@ from app.journey.payments import calls
 from app.journey.payments.access import gives_way
 from app.journey.payments.models import Payment, PaymentHistory
 from app.journey.payments.reasons import Reason
-from app.journey.payments.states import MEANING, OVER, PaymentState, Source, Truth
+from app.journey.payments.states import CLOSED, MEANING, OVER, PaymentState, Source, Truth
 from app.journey.payments.step import may_withhold
 from app.journey.payments.terms import is_kept
 from app.journey.payments.way import Way, way_of
@@ -67,6 +67,7 @@ class PaymentView:
     number: str
     invoice_id: str
     amount: Money
+    let_off: Money | None  #: what comes off its bill besides: it is paid early
     rest: Money | None  #: that it left to pay of its bill, as its customer decided; None: it was for all of that
     payee_name: str
     payee_iban: str
@@ -107,6 +108,7 @@ class PaymentView:
     steps: tuple[StepView, ...]
     #: executed while other payments of the same bill had it, or some of it: what of it pays nothing, and is owed back
     on_top: Money | None = None
+    is_looked_at: bool = False  #: closed, and its bank is asked in the coming days whether it is so
     drop_refused: bool = False  #: its bank was asked to drop what it keeps, and keeps it all the same
     #: filled in by the door: the bank can be asked to drop what it keeps; else only its customer can have that, there
     bank_takes_back: bool = False
@@ -324,6 +326,7 @@ def _view(
         number=number,
         invoice_id=payment.invoice_id,
         amount=payment.amount,
+        let_off=Money(decision.discount_minor, decision.currency) if decision.discount_minor else None,
         rest=Money(decision.rest_minor, decision.currency) if decision.rest_minor else None,
         payee_name=decision.payee_name,
         payee_iban=decision.payee_iban,
@@ -361,6 +364,7 @@ def _view(
         cancellable=(waiting and way.given_out_at is None) or may_withhold(payment),
         approved=_is_approved(payment, way),
         final=state in OVER,
+        is_looked_at=state in CLOSED and payment.next_look_at is not None,
         steps=_steps(payment, decision, way),
     )
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from flask import jsonify, make_response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 
 from app.db.unit_of_work import UnitOfWork
 from app.errors import AppError, Conflict, FieldError, Invalid
@@ -226,7 +225,7 @@ def _not_covered(uow: UnitOfWork, terms: Terms) -> list[tuple[InvoiceView, str]]
         if against:
             found.append((view, " ".join(sentence(reason) for reason in against)))
         elif together := first_breach(terms.frame, bill.order, days=[day], used=used):
-            found.append((view, gettext("After the bills before it: %(reason)s", reason=sentence(together))))
+            found.append((view, sentence(together, after_others=True)))
         else:
             used.update({span.key: bill.order.amount.minor for span in spans_at(terms.frame, [day])})
     return found
@@ -290,6 +289,7 @@ def _form(
         payee=payee,
         closed=closed,
         bank=bank_view(bank, {}),
+        currency=CURRENCY,
         typed=typed,
         again=_address(biller_id, typed),
         periods=PERIODS,

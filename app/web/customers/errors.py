@@ -123,7 +123,11 @@ CODES = {
     "too-many-exports": lazy_gettext(
         "Your papers were taken along as often as is allowed in a day. Try again tomorrow."
     ),
-    "field": lazy_gettext("Please write your name and an e-mail address like camille@example.org."),
+}
+#: and of ``field`` by its pointer: what people call themselves, and where they are written to
+FIELDS = {
+    "/name": lazy_gettext("Please write your name, at most 100 characters."),
+    "/email": lazy_gettext("This e-mail address is incomplete or wrong: one looks like camille@example.org."),
 }
 
 
@@ -134,11 +138,14 @@ def register(app: Flask) -> None:
 
 
 def app_error(error: AppError) -> ResponseReturnValue:
+    at = error.errors[0].pointer if error.errors else None
+    of_field = FIELDS.get(at or "") if error.code == "field" else None
     return _answer(
         error.status,
         code=error.code,
-        detail=str(CODES.get(error.code) or DETAILS.get(error.status, error.detail)),
+        detail=str(of_field or CODES.get(error.code) or DETAILS.get(error.status, error.detail)),
         about=error.about,
+        pointer=at,
     )
 
 
@@ -195,19 +202,31 @@ def surprise(error: Exception) -> ResponseReturnValue:
     return _answer(500, code="surprise", detail=str(DETAILS[500]), reference=reference)
 
 
-def problem(status: int, *, code: str, title: str, detail: str, about: str | None = None) -> Response:
-    """RFC 9457, for whoever is no person. ``about``: of several that were meant the id of the one that it is about."""
+def problem(
+    status: int, *, code: str, title: str, detail: str, about: str | None = None, pointer: str | None = None
+) -> Response:
+    """RFC 9457, for whoever is no person. ``about``: of several that were meant the id of the one that it is about;
+    ``pointer``: the field that is wrong."""
     said = {"type": f"urn:quittance:problem:{code}", "title": title, "status": status, "detail": detail, "code": code}
     said |= {"about": about} if about is not None else {}
+    said |= {"errors": [{"pointer": pointer, "detail": detail}]} if pointer is not None else {}
     return Response(json.dumps(said), status, mimetype="application/problem+json")
 
 
-def _answer(status: int, *, code: str, detail: str, reference: str | None = None, about: str | None = None) -> Response:
+def _answer(
+    status: int,
+    *,
+    code: str,
+    detail: str,
+    reference: str | None = None,
+    about: str | None = None,
+    pointer: str | None = None,
+) -> Response:
     title = str(TITLES.get(status) or TITLES[500])
     wants_json = request.accept_mimetypes.best_match(["text/html", "application/json"]) == "application/json"
     if request.blueprint == CALENDARS:
         return Response(f"{title}.\n", status, mimetype="text/plain")
     if wants_json or request.is_json or request.path.startswith(PROGRAMS):
-        return problem(status, code=code, title=title, detail=detail, about=about)
+        return problem(status, code=code, title=title, detail=detail, about=about, pointer=pointer)
     page = render_template("customers/error.html", code=status, title=title, detail=detail, reference=reference)
     return Response(page, status, mimetype="text/html")

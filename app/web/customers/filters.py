@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from babel.dates import format_date, format_skeleton, format_time
-from babel.numbers import format_currency, get_currency_name
+from babel.numbers import format_currency, format_decimal, get_currency_name, get_currency_symbol
 from flask_babel import get_locale, get_timezone, gettext, ngettext
 from jinja2 import pass_context
+from markupsafe import Markup
 
 from app.journey.decisions.bank_days import in_time_for
 
@@ -27,6 +30,18 @@ NBSP = "\N{NO-BREAK SPACE}"
 
 #: plain ``en`` would give American dates
 FORMATS = {"en": "en_GB", "fr": "fr_FR"}
+
+#: a currency that is written in letters before its figures, without the space that belongs between them
+_LETTERS_FIRST = re.compile(r"^(\N{MINUS SIGN}?[A-Z]{2,})(?=\d)")
+#: a number without any sign that could stand for thousands, and perhaps a unit behind it
+_QUANTITY = re.compile(r"(?P<number>[0-9]{1,12}(?:\.(?:[0-9]{1,2}|[0-9]{4,6}))?)(?: (?P<unit>\S.*))?", re.ASCII)
+#: UNECE Recommendation 20: the codes that have no symbol which everybody knows (codes.py of the intake has the others)
+_SPANS: dict[str, Callable[[Decimal], str]] = {
+    "DAY": lambda number: ngettext("day", "days", _plural_of(number)),
+    "WEE": lambda number: ngettext("week", "weeks", _plural_of(number)),
+    "MON": lambda number: ngettext("month", "months", _plural_of(number)),
+    "ANN": lambda number: ngettext("year", "years", _plural_of(number)),
+}
 
 #: words that do not stand for a name in its two letters
 _PARTICLES = frozenset(
@@ -62,8 +77,12 @@ def register(app: Flask) -> None:
     """Give templates the filters and helpers that docs/pages.md names."""
     app.jinja_env.filters.update(
         money=money,
+        counted=counted,
         currency_name=currency_name,
+        currency_sign=currency_sign,
+        whole=whole,
         sort_code=sort_code,
+        quantity=quantity,
         day=day,
         moment=moment,
         hour=hour,
@@ -80,8 +99,19 @@ def register(app: Flask) -> None:
 
 
 def money(value: Money) -> str:
-    """``€1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
-    return format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+    """``€1,234.50``, ``SEK 1,234.50``, ``1 234,50 €``: with exactly the currency's digits."""
+    written = format_currency(value.decimal(), value.currency, locale=_formats()).replace("-", "\N{MINUS SIGN}")
+    return _LETTERS_FIRST.sub(rf"\1{NBSP}", written)
+
+
+def currency_sign(code: str) -> str:
+    """Of a currency by its code, as ``money`` writes it: ``£``, ``£GB``."""
+    return get_currency_symbol(code, locale=_formats())
+
+
+def counted(value: int) -> str:
+    """How many of something: ``3,600``, ``3 600``."""
+    return format_decimal(value, locale=_formats())
 
 
 def currency_name(value: Money) -> str:
@@ -127,6 +157,16 @@ def iban(value: str) -> str:
     return " ".join(value[i : i + 4] for i in range(0, len(value), 4))
 
 
+def whole(value: str) -> Markup:
+    """A number that is broken at a hyphen only where it is longer than a line: for text, not for an attribute."""
+    return Markup('<span class="whole">{}</span>').format(value)
+
+
+def _plural_of(number: Decimal) -> int:
+    """One or several, for ``ngettext``: half a month is one in French, and several in English."""
+    return 1 if number == 1 or (number < 2 and _formats() == "fr_FR") else 2
+
+
 def sort_code(iban: str) -> tuple[str, str] | None:
     """Of a British account, as people there write it: ``("99-99-99", "41726053")``. None for any other."""
     if not iban.startswith("GB") or len(iban) != 22:
@@ -142,6 +182,21 @@ def initials(name: str) -> str:
     if not strong:
         return "?"
     return (strong[0][:2] if len(strong) == 1 else strong[0][0] + strong[1][0]).upper()
+
+
+def quantity(value: str) -> str:
+    """What a line is about, as its biller wrote it: ``21 m³``. A plain number is written as in the page's language
+    (``0.5 h`` → ``0,5 h``), and spans of time have words instead of their code (``3 MON`` → ``3 months``).
+
+    A number with three decimals stays as it is: who writes ``1.500 kg`` may mean either.
+    """
+    written = _QUANTITY.fullmatch(value)
+    if written is None:
+        return value
+    number, unit = Decimal(written["number"]), written["unit"] or ""
+    shown = format_decimal(number.normalize(), locale=_formats(), group_separator=False, decimal_quantization=False)
+    words = _SPANS.get(unit)
+    return f"{shown} {words(number) if words else unit}".rstrip()
 
 
 @pass_context

@@ -24,6 +24,7 @@ from app.journey.corrections.read import (
 from app.journey.intake.holding import held_bills
 from app.journey.invoices.access import takes_parts
 from app.journey.invoices.alike import likeness
+from app.journey.invoices.cautions import cautions_of
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.ordering import Direction, Sort, move
 from app.journey.invoices.own import doubts_of
@@ -112,7 +113,11 @@ def inbox() -> ResponseReturnValue:
         coming = coming_payments(uow.session, customer=customer, now=uow.now) if page == 1 else []
         receipts = receipt_ids(uow.session, payment_ids=list(payments.values()))
         total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now)
-        own_total = open_total(uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False)
+        to_pay = [bill.id for bill in bills if bill.state == InvoiceState.TO_PAY and bill.is_delivered]
+        cautions = cautions_of(uow.session, customer_id=customer.id, bills=to_pay, now=uow.now)
+        own_total = open_total(
+            uow.session, customer_id=customer.id, today=today, now=uow.now, delivered=False, but=cautions.grave
+        )
         unread = unread_of(uow.session, customer_id=customer.id)
         waiting = waiting_for_answer(uow.session, customer_id=customer.id, now=uow.now)
         first = page == 1 and show != "paid"
@@ -163,6 +168,10 @@ def inbox() -> ResponseReturnValue:
         stopped_count=total.stopped + own_total.stopped,
         set_aside_count=total.set_aside + own_total.set_aside,
         held_back_count=total.held_back,
+        collected_count=total.collected,
+        cautions=cautions.of,
+        grave_count=len(cautions.grave),
+        doubles_count=cautions.doubles,
         more_url=inbox_url(show, sort, page=page + 1) if len(bills) == INBOX_MOST else None,
         before_url=inbox_url(show, sort, page=page - 1 if page > 2 else None) if page > 1 else None,
     )

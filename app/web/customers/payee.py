@@ -43,6 +43,7 @@ def payee_checked(inv: str) -> ResponseReturnValue:
                 bank=bank,
                 typed=typed,
                 named="named" in request.form,
+                called="called" in request.form,
                 warned="warned" in request.form,
                 doubted="doubted" in request.form,
                 besides="besides" in request.form,

@@ -15,6 +15,7 @@ from app.journey.answers.read import AnswerView
 from app.journey.answers.states import AnswerKind, AnswerState
 from app.journey.corrections.read import Chain, CorrectionView
 from app.journey.corrections.states import CorrectionKind
+from app.journey.intake.means import MeansKind
 from app.journey.invoices.read import InvoiceView
 from app.journey.invoices.states import InvoiceState
 from app.journey.payments.read import PaymentView
@@ -45,8 +46,15 @@ class Stage(enum.StrEnum):
 
     DONE = "done"
     NOW = "now"  #: under way, or waiting for somebody
-    MISSING = "missing"
+    MISSING = "missing"  #: it should be there, and somebody has to see to it
+    NOT_YET = "not_yet"  #: it is still to come, and nothing is wrong with that
+    NOT_STATED = "not_stated"  #: the bill does not say it
+    OUTSIDE = "outside"  #: it happens elsewhere, and nobody tells us
     NOT_NEEDED = "not_needed"  #: or over, and of no use any more: what did not go through, or was taken back
+
+
+#: of several in one step the first of these is that of the step
+_FIRST = (Stage.MISSING, Stage.NOT_YET, Stage.NOT_STATED, Stage.DONE, Stage.OUTSIDE, Stage.NOT_NEEDED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +80,11 @@ class PurchaseStep:
 
     @property
     def stage(self) -> Stage:
-        """What is under way comes before all; where some of it is done and some is missing, that is under way, too."""
+        """What is under way comes before all; where some of it is done and some is not, that is under way, too."""
         found = {entry.stage for entry in self.entries}
-        if Stage.NOW in found or {Stage.DONE, Stage.MISSING} <= found:
+        if Stage.NOW in found or (Stage.DONE in found and found & {Stage.MISSING, Stage.NOT_YET}):
             return Stage.NOW
-        return next(each for each in (Stage.MISSING, Stage.DONE, Stage.NOT_NEEDED) if each in found)
+        return next(each for each in _FIRST if each in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +98,11 @@ class Purchase:
     receipts: Mapping[str, ReceiptInShort]  #: by their payments
     chain: Chain
     refunds: RefundsOfBill
+
+    @property
+    def is_paid_here(self) -> bool:
+        """Else nobody tells whether it was paid."""
+        return self.bill.means == MeansKind.CREDIT_TRANSFER
 
     @property
     def has_paid(self) -> list[PaymentView]:
@@ -152,7 +165,7 @@ def steps_of(purchase: Purchase) -> tuple[PurchaseStep, ...]:
 
 
 def _step(key: Key, entries: Iterator[Entry]) -> PurchaseStep:
-    """What is over goes first where there is no room for all: what is under way or missing is always shown."""
+    """What is over goes first where there is no room for all: what is under way or still to come is always shown."""
     found = list(entries)
     over = [each for each in found if each.stage in (Stage.DONE, Stage.NOT_NEEDED)]
     hidden = over[: max(len(found) - ENTRIES_MOST, 0)]
@@ -164,7 +177,7 @@ def _order(of: Purchase) -> Iterator[Entry]:
     if of.bill.order_reference:
         yield Entry(code="order", stage=Stage.DONE, text=of.bill.order_reference)
     else:
-        yield Entry(code="no-order", stage=Stage.MISSING)
+        yield Entry(code="no-order", stage=Stage.NOT_STATED)
 
 
 def _bill(of: Purchase) -> Iterator[Entry]:
@@ -205,7 +218,7 @@ def _decision(of: Purchase) -> Iterator[Entry]:
     if of.bill.state == InvoiceState.TO_PAY and not plans and not (said is not None and said.is_open):
         stops = bool(of.not_done or of.taken_back)
         code = "rest-undecided" if of.bill.paid.minor else "undecided-again" if stops else "undecided"
-        yield Entry(code=code, stage=Stage.MISSING, amount=of.bill.to_pay)
+        yield Entry(code=code, stage=Stage.NOT_YET, amount=of.bill.to_pay)
     elif not decided and said is None and not plans and not of.is_being_prepared and not of.is_paid_unseen:
         code = "nothing-to-decide" if of.bill.state == InvoiceState.CLEARED else "decided-elsewhere"
         yield Entry(code=code, stage=Stage.NOT_NEEDED)
@@ -247,16 +260,18 @@ def _unpaid(of: Purchase) -> Iterator[Entry]:
     """What no payment from here is for."""
     bill = of.bill
     if of.is_elsewhere and bill.state != InvoiceState.PAID:
-        yield Entry(code="elsewhere", stage=Stage.NOT_NEEDED)
+        yield Entry(code="elsewhere", stage=Stage.OUTSIDE)
     elif bill.state == InvoiceState.TO_PAY:
         code = "set-aside" if bill.is_set_aside and not bill.held_back.minor else "unpaid"
-        yield Entry(code="rest-unpaid" if bill.paid.minor else code, stage=Stage.MISSING, amount=bill.left)
+        stage = Stage.MISSING if bill.late or of.taken_back else Stage.NOT_YET
+        yield Entry(code="rest-unpaid" if bill.paid.minor else code, stage=stage, amount=bill.left)
     elif bill.state == InvoiceState.NOT_HERE:
         is_said = bill.says_how  # else neither how nor until when: its company is suspended
         code = "debited" if bill.means == "direct_debit" and is_said else "not-here"
-        yield Entry(code=code, stage=Stage.NOT_NEEDED, on=bill.due_on if is_said else None)
+        yield Entry(code=code, stage=Stage.OUTSIDE, on=bill.due_on if is_said else None)
     elif bill.state == InvoiceState.CLEARED:
-        yield Entry(code="nothing-to-pay", stage=Stage.NOT_NEEDED)
+        code = "nothing-to-pay" if of.is_paid_here else "cleared-debit" if bill.means == "direct_debit" else "cleared"
+        yield Entry(code=code, stage=Stage.NOT_NEEDED)
 
 
 def _receipt(of: Purchase) -> Iterator[Entry]:
@@ -270,12 +285,12 @@ def _receipt(of: Purchase) -> Iterator[Entry]:
     if of.is_paid_unseen:
         yield Entry(code="receipt-listed", stage=Stage.DONE, to="receipts")
     if of.under_way or of.is_being_prepared:
-        yield Entry(code="no-receipt-yet", stage=Stage.MISSING)
+        yield Entry(code="no-receipt-yet", stage=Stage.NOT_YET)
     elif of.is_elsewhere and of.bill.state != InvoiceState.PAID:
         yield Entry(code="no-receipt-elsewhere", stage=Stage.NOT_NEEDED)
     elif of.bill.state == InvoiceState.TO_PAY:
-        yield Entry(code="no-receipt-rest" if of.bill.paid.minor else "no-receipt", stage=Stage.MISSING)
-    elif of.bill.state == InvoiceState.NOT_HERE:
+        yield Entry(code="no-receipt-rest" if of.bill.paid.minor else "no-receipt", stage=Stage.NOT_YET)
+    elif of.bill.state == InvoiceState.NOT_HERE or not of.is_paid_here:
         yield Entry(code="no-receipt-elsewhere", stage=Stage.NOT_NEEDED)
     elif of.bill.state == InvoiceState.CLEARED and not of.has_paid:
         yield Entry(code="no-receipt-needed", stage=Stage.NOT_NEEDED)

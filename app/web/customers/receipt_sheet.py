@@ -59,7 +59,7 @@ def sheet_of(receipt: ReceiptView, *, zone: str, is_demo: bool) -> Sheet:
         issued=_("issued %(time)s", time=moment(receipt.issued_at)),
         heading=_("Void receipt of payment") if receipt.void else _("Receipt of payment"),
         lede=_lede(receipt),
-        demo=_("Of a demonstration: a sample bill and a stand-in bank. No money moved.") if is_demo else None,
+        demo=_("Demonstration receipt: stand-in bank, no money moved.") if is_demo else None,
         void=_(
             "This payment was reversed after the receipt had been issued. It no longer proves that the bill is paid."
         )

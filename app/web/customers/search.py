@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from app.journey.answers.read import last_answers
 from app.journey.corrections.read import corrected
-from app.journey.invoices.read import invoices_named
+from app.journey.invoices.read import has_bills, invoices_named
 from app.journey.payments.coming import scheduled_days
 from app.journey.payments.read import decided_amounts, live_payments, not_known
 from app.journey.receipts.read import receipt_ids
@@ -59,11 +59,14 @@ def search() -> ResponseReturnValue:
         kinds = corrected(uow.session, invoice_ids=ids)
         scheduled = scheduled_days(uow.session, invoice_ids=ids, now=uow.now)
         unknown = not_known(uow.session, invoice_ids=ids)
+        has_none = not found.count and not has_bills(uow.session, customer_id=customer.id)
     return _page(
         typed,
         bills=[linked(view, payments, decided, receipts, kinds) for view in views],
         why={view.id: [_why_view(query, each, view.amount.currency) for each in found.why[view.id]] for view in views},
         count=found.count,
+        has_none=has_none,
+        is_several=query.count > 1,
         answers=answers,
         scheduled=scheduled,
         not_known=unknown,

@@ -58,7 +58,7 @@ SENTENCES: Mapping[Why, LazyString] = {
     Why.OVER_PERIOD_ALWAYS: lazy_gettext("%(over)s more than %(limit)s ever allows: %(amount)s."),
     Why.OVER_LAST_PERIOD: lazy_gettext("%(over)s too much: %(amount)s is left of %(limit)s, and it ends on %(day)s."),
     Why.ACCOUNT_UNKNOWN: lazy_gettext("Your bank no longer knows the account that it was to be paid from."),
-    Why.ACCESS_LOST: lazy_gettext("This was stopped at your bank."),
+    Why.ACCESS_LOST: lazy_gettext("Your bank lets nothing be paid under it at the moment."),
     Why.WAITING: lazy_gettext("You have not approved this at your bank yet."),
     Why.BANK_COUNTS_OTHERWISE: lazy_gettext(
         "Your bank refused a payment that fits what you agreed with it: it counts otherwise. There %(limit)s resets"
@@ -74,6 +74,15 @@ SENTENCES: Mapping[Why, LazyString] = {
     Why.REDIRECT: lazy_gettext("You approve this one payment on the bank’s own pages."),
     Why.IN_APP: lazy_gettext("You approve this one payment in the bank’s app."),
     Why.CAN_SET_UP: lazy_gettext("You can allow payments to this company there, within limits that you choose."),
+}
+#: of several bills, where one would be covered by itself
+_AFTER_OTHERS: Mapping[Why, LazyString] = {
+    Why.OVER_LAST_PERIOD: lazy_gettext(
+        "After the bills before it only %(amount)s is left of %(limit)s, and it ends on %(day)s (%(over)s too little)."
+    ),
+    Why.OVER_PERIOD: lazy_gettext(
+        "After the bills before it only %(amount)s is left of %(limit)s, which resets on %(day)s (%(over)s too little)."
+    ),
 }
 STEPS: Mapping[Next, LazyString] = {
     Next.PAY: lazy_gettext("Pay this way"),
@@ -92,7 +101,7 @@ STEPS: Mapping[Next, LazyString] = {
 _STATES: Mapping[StandingState, LazyString] = {
     StandingState.PREPARED: lazy_gettext("Consent for %(payee)s, not approved at the bank yet"),
     StandingState.AWAITING: lazy_gettext("Consent for %(payee)s, not approved at the bank yet"),
-    StandingState.STOPPED_AT_BANK: lazy_gettext("Consent for %(payee)s, stopped at the bank"),
+    StandingState.STOPPED_AT_BANK: lazy_gettext("Consent for %(payee)s, which cannot be used at the moment"),
     StandingState.REVOKING: lazy_gettext("Consent for %(payee)s, stopped here; the bank has still to confirm it"),
 }
 
@@ -153,9 +162,10 @@ class WaysView:
         return next((way for way in self.standing if way.covers), None)
 
 
-def sentence(reason: Reason) -> str:
-    """What a reason says, in the language of the page."""
-    return str(SENTENCES[reason.why]) % {
+def sentence(reason: Reason, *, after_others: bool = False) -> str:
+    """What a reason says, in the language of the page. ``after_others``: once the bills before it are paid."""
+    words = _AFTER_OTHERS.get(reason.why) if after_others else None
+    return str(words or SENTENCES[reason.why]) % {
         "amount": money(reason.amount) if reason.amount is not None else "",
         "over": money(reason.over) if reason.over is not None else "",
         "day": long_day(reason.day) if reason.day is not None else "",

@@ -25,7 +25,7 @@ OTHER_AMOUNT = "61.10"
 MOMENT_S = 15
 
 #: of a consent's page, where it stands
-STANDS, STOPPED_THERE = "In force", "Stopped at your bank"
+STANDS, STOPPED_THERE = "In force", "Cannot be used at the moment"
 STOPPED, NOT_SET_UP = "Stopped", "Not set up"
 OVER = (STOPPED, NOT_SET_UP, "Not approved in time", "Ended")
 #: what the page of a payment says of which nobody can be asked any more

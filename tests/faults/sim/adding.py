@@ -227,6 +227,7 @@ class Adding:
                         bank=bank,
                         typed=typed,
                         named=False,
+                        called=warned,
                         warned=warned,
                         doubted=False,
                         besides=agrees,

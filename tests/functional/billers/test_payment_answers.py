@@ -202,7 +202,7 @@ def test_a_request_that_has_expired_is_refused(app: Flask, journey: Journey) -> 
 
 def test_the_last_day_of_a_request_is_shown(app: Flask, journey: Journey) -> None:
     _, invoice_id = asked(journey, program_of(journey), JSON)
-    assert "Asked until Thursday, 31 December 2026" in said_on(journey, f"/bills/{invoice_id}")
+    assert "Request valid until Thursday, 31 December 2026" in said_on(journey, f"/bills/{invoice_id}")
 
 
 @BOTH

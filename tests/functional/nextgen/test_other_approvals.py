@@ -68,7 +68,7 @@ def test_the_page_says_that_the_bank_asks_in_its_app_and_waits(there: Journey) -
         said = words(there, payment_id)
         assert "Waiting for your approval in the app of Lakenhal Bank" in said
         assert "you have not approved this payment" in said
-        assert "Approved at your bank we are waiting for this" in said
+        assert "Your approval at the bank we are waiting for this" in said
         bill = there.browser.page(f"/bills/{there.payment(payment_id).invoice_id}").get_text(" ")
         assert "A payment waits for your approval at Lakenhal Bank" in bill
         assert "We do not know" not in bill

@@ -259,6 +259,7 @@ def _early_payments(terms: list[_Terms], issued_on: dt.date, totals: _Totals) ->
     return early_payment.offers(tiers, payable=totals.payable, total=totals.total)
 
 
+@late_fee.unless_refused
 def _late_fee(terms: list[_Terms], issued_on: dt.date, payable: Money) -> LateFee | None:
     """Of all that is due. Of two nobody could say which."""
     found = [(each, penalty) for each in terms for penalty in each.penalties]

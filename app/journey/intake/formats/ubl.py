@@ -248,6 +248,7 @@ def _settlement_discount(terms: xml.Node, currency: str) -> list[early_payment.T
     return [] if tier.percent == 0 and tier.amount is None else [tier]
 
 
+@late_fee.unless_refused
 def _late_fee(
     terms: list[xml.Node], chosen: _Means | None, issued_on: dt.date, due_on: dt.date | None, payable: Money
 ) -> LateFee | None:

@@ -277,6 +277,7 @@ class House:
                 invoice_id=invoice_id,
                 bank=PROFILE,
                 typed=typed,
+                called=True,
                 warned=True,
                 shown=need.shown,
                 **{"named": False, "doubted": False, "besides": False, **ticked},

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app.journey.decisions.orders import price_of
 from app.journey.invoices.discounts import discounts_on
 from app.journey.invoices.models import Invoice
-from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payable_on
+from app.journey.invoices.rules import Discount, Paper, Word, may_be_same, payable_on, same_in
 from connectors.money import Money
 from tests.support.thorough import thorough
 
@@ -213,6 +213,8 @@ LATE: dict[str, Any] = {"days": 26}
 def test_which_two_may_be_the_same(one: Paper, other: Paper, same: bool) -> None:
     assert may_be_same(one, other) is same
     assert may_be_same(other, one) is same
+    assert same_in(one, other) == same_in(other, one)
+    assert not same or len(same_in(one, other)) >= 2  # so a page can name what is the same
 
 
 WRITTEN = st.text(alphabet="rRеE0177 -/\u2013\u00a0._²é", min_size=1, max_size=8)

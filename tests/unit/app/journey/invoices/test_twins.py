@@ -16,7 +16,7 @@ from app.journey.intake.models import OwnBill
 from app.journey.invoices.models import Invoice
 from app.journey.invoices.rules import Paper, Word, may_be_same
 from app.journey.invoices.states import InvoiceState
-from app.journey.invoices.twins import twins
+from app.journey.invoices.twins import twins, twins_among
 from tests.unit.app.journey.house import House
 
 ACCOUNTS = ("FR1420041010050500013M02606", "DE75512108001245126199")
@@ -125,6 +125,12 @@ def test_each_bill_has_the_twins_that_comparing_all_finds(house: House, seed: in
             found = {each.id: each.is_by_version for each in twins(uow.session, invoice_id=bill.id)}
             assert found == expected(bill, bills), bill.id
             count += len(found)
+        of_all = twins_among(uow.session, customer_id=house.customer.id, invoice_ids=list(bills))
+        one_by_one = {each: twins(uow.session, invoice_id=each) for each in bills}
+        assert of_all == {each: found for each, found in one_by_one.items() if found}
+        some = random.Random(seed).sample(sorted(bills), 7)  # noqa: S311  (likewise)
+        of_some = twins_among(uow.session, customer_id=house.customer.id, invoice_ids=some)
+        assert of_some == {each: of_all[each] for each in some if each in of_all}
     assert count > BILLS
 
 

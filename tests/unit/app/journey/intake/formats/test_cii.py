@@ -251,6 +251,8 @@ def test_a_fixed_penalty_is_a_late_fee(days: str, starts_on: int) -> None:
         measure("1", "MON") + FEE,
         measure("29") + FEE,  # it would be owed on the due day
         FEE.replace("5.00", "0"),
+        FEE.replace("5.00", "5.005"),
+        FEE.replace(">5.00", ' currencyID="USD">5.00'),
     ],
 )
 def test_a_penalty_that_leaves_something_to_guess_is_not_read(penalty: str) -> None:

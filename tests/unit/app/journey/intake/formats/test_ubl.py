@@ -444,6 +444,9 @@ def test_a_fixed_penalty_is_a_late_fee(terms: str, starts_on: dt.date) -> None:
         "<cbc:PenaltySurchargePercent>8</cbc:PenaltySurchargePercent>",
         "<cbc:PenaltySurchargePercent>8</cbc:PenaltySurchargePercent>" + PENALTY,
         PENALTY.replace("5.00", "0.00"),
+        PENALTY.replace("5.00", "5.005"),
+        PENALTY.replace("EUR", "USD"),
+        "<cbc:PenaltySurchargePercent>-8</cbc:PenaltySurchargePercent>",
         PENALTY + NEXT + PENALTY,
         PENALTY + PENALTY_PERIOD.replace("2026-12-15", "2026-12-01"),  # the due day
         PENALTY + PENALTY_PERIOD.replace("</cac", "<cbc:EndDate>2026-12-20</cbc:EndDate></cac"),
