@@ -54,7 +54,7 @@ EACH, FORTNIGHT = 4_00, 8_00
 FIRST, OVER_EACH, SECOND, OVER_FORTNIGHT = 2_92, 3_34, 3_33, 43
 
 CALL_S = 12
-STANDS, LOST, STOPPED = "In force", "Stopped at your bank", "Stopped"
+STANDS, LOST, STOPPED = "In force", "Cannot be used at the moment", "Stopped"
 _CONSENT = re.compile(r"/consents/(con_[0-9a-f]{32})")
 
 

@@ -168,10 +168,10 @@ def test_another_customer_has_no_file_of_it(journey: Journey) -> None:
 def test_nobody_takes_a_receipt_of_the_demonstration_for_one_of_money(journey: Journey) -> None:
     receipt = paid(journey)
     content = file_of(journey, receipt)  # the demo setting is on
-    assert "No money moved." in text_of(content)
+    assert "no money moved." in text_of(content)
     path = urlsplit(code_on(content)).path
     status, said = look_up(journey, path, demo=True)
-    assert (status, "genuine" in said, "No money moved." in said) == (200, False, True)
+    assert (status, "genuine" in said, "no money moved." in said) == (200, False, True)
     with journey.services.unit_of_work() as uow:
         uow.session.get_one(Customer, receipt.customer_id).demo = True
         uow.commit()

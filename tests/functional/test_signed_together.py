@@ -115,7 +115,7 @@ def test_three_clicks_and_one_signature_for_all_that_the_consent_covers(house: H
     assert "Check and sign 2 bills at once" in said
     assert "You pay £95.50" in said
     for told in (
-        *("1. Thames Water Works: £60.00", "2. Thames Water Works: £35.50", "Bill 2026-2", "Bill 2026-3"),
+        *("1. Thames Water Works, £60.00", "2. Thames Water Works, £35.50", "Bill 2026-2", "Bill 2026-3"),
         *("Sort code 60-16-13, account 31926819", "····4417", "Consent for Thames Water Works", "Today, "),
         *("£95.50 for 2 bills, from", "£64.50 left of £160.00, the limit for a week", "Up to £90.00 for one payment"),
     ):

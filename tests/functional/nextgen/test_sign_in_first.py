@@ -153,7 +153,7 @@ def test_the_language_of_the_pages(there: Journey) -> None:
     invoice_id = there.bill(number="s4", amount="10.00")
     assert "D’abord, connectez-vous chez Tuulipankki" in words(there, page_of(invoice_id))
     signs_in(there, invoice_id)
-    assert "Vous êtes connecté chez Tuulipankki" in words(there, page_of(invoice_id))
+    assert "Votre session chez Tuulipankki est ouverte." in words(there, page_of(invoice_id))
 
 
 # ---------------------------------------------------------------------------------------------------- without a sign-in

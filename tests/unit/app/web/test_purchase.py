@@ -70,6 +70,7 @@ def purchase(
         to_pay=SOME,
         held_back=NONE,
         is_set_aside=said is not None and said.is_open,
+        late=False,
     )
     payments = [payment(number, each) for number, each in enumerate(tries)]
     issued = {
@@ -133,4 +134,4 @@ def test_what_is_missing_is_shown_where_there_is_no_room_for_all() -> None:
     assert (len(payments.entries), payments.more) == (ENTRIES_MOST, 6)
     assert payments.entries[-1].stage is Stage.NOW
     receipts = next(step for step in found if step.key is Key.RECEIPT)
-    assert receipts.entries[-1].stage is Stage.MISSING
+    assert receipts.entries[-1].stage is Stage.NOT_YET
