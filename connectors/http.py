@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import requests
@@ -97,8 +97,8 @@ class BankSession:
         self._session.headers["User-Agent"] = "Quittance"
         self._session.headers["Accept"] = "application/json"
         self._session.headers["Accept-Encoding"] = "identity"  # a compressed answer could grow past the limit
-        self.mount("https://", _PublicAdapter() if public_only else _WatchedAdapter())
-        self.mount("http://", _PublicAdapter() if public_only else _WatchedAdapter())
+        for scheme in ("https://", "http://"):
+            self.mount(scheme, _PublicAdapter() if public_only else _WatchedAdapter())
 
     def mount(self, prefix: str, adapter: BaseAdapter) -> None:
         """Serve addresses under ``prefix`` by ``adapter``: so tests put a bank into their process."""
@@ -281,12 +281,14 @@ class _TLSPool(HTTPSConnectionPool):
 class _WatchedAdapter(HTTPAdapter):
     """requests' own adapter (it never repeats a call) on watched connections."""
 
+    pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _Pool, "https": _TLSPool}
+
     @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         context = create_urllib3_context()
         context.keylog_filename = None  # type: ignore[assignment]  # SSLKEYLOGFILE would give away all that is said
         super().init_poolmanager(*args, ssl_context=context, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+        self.poolmanager.pool_classes_by_scheme = self.pools
 
 
 class _Public(_Watched):
@@ -337,7 +339,4 @@ class _PublicTLSPool(HTTPSConnectionPool):
 
 
 class _PublicAdapter(_WatchedAdapter):
-    @override
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _PublicPool, "https": _PublicTLSPool}
+    pools: ClassVar[dict[str, type[HTTPConnectionPool]]] = {"http": _PublicPool, "https": _PublicTLSPool}

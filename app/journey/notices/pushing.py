@@ -18,9 +18,9 @@ from app.failpoints import failpoint
 from app.journey.notices.compose import Shown, compose_for_device, text_of
 from app.journey.notices.kinds import ALWAYS, GATHER, NoticeKind
 from app.journey.notices.models import PushMessage
-from app.journey.notices.service import UNENDED_MOST, is_quiet, is_still_so, is_too_soon, is_wanted, lives_for
-from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
-from app.people.customers import lock_customer
+from app.journey.notices.service import is_still_so, is_wanted, lives_for
+from app.journey.notices.states import NoticeState, NoticeStep
+from app.journey.notices.trying import end, to_try_now
 from app.people.devices import remove
 from app.people.models import PushDevice
 from app.services import Services, Task
@@ -40,13 +40,13 @@ def push(task: Task) -> None:
     services = task.services
     with services.unit_of_work() as uow:
         task.hold(uow)
-        message = _still_to_send(task, uow)
+        message = to_try_now(task, uow, uow.session.get(PushMessage, task.payload["message_id"]))
         if message is None:
             uow.commit()
             return
         shown = _shown(uow, message)
         if shown is None:
-            _end(task, uow, message, NoticeStep.LEAVE)
+            end(task, uow, message, NoticeStep.LEAVE)
             uow.commit()
             return
         message.tries += 1
@@ -65,9 +65,9 @@ def push(task: Task) -> None:
             task.finish(uow)
         elif answer.is_taken:
             uow.session.get_one(PushDevice, there.device_id).taken_at = uow.now
-            _end(task, uow, there, NoticeStep.SEND)
+            end(task, uow, there, NoticeStep.SEND)
         elif there.tries > len(PAUSES_S):
-            _end(task, uow, there, NoticeStep.GIVE_UP)
+            end(task, uow, there, NoticeStep.GIVE_UP)
             if _is_given_up(uow, there.device_id):
                 remove(uow, customer_id=there.customer_id, device_id=there.device_id)
         else:
@@ -88,26 +88,6 @@ def _is_given_up(uow: UnitOfWork, device_id: str) -> bool:
         )
     ).one()
     return count >= GIVEN_UP_MOST and first is not None and first <= uow.now - GIVEN_UP_FOR
-
-
-def _still_to_send(task: Task, uow: UnitOfWork) -> PushMessage | None:
-    """The message, if it is to be tried now; else its work is done, or comes again."""
-    message = uow.session.get(PushMessage, task.payload["message_id"])
-    if message is None:  # its device is gone, or its customer
-        task.finish(uow)
-        return None
-    lock_customer(uow.session, message.customer_id)  # from the first try on, nothing more is gathered for it
-    if message.state != NoticeState.WAITING:
-        task.finish(uow)
-        return None
-    until = is_too_soon(uow.session, message, now=uow.now) or is_quiet(uow.session, message, now=uow.now)
-    if until is None:
-        return message
-    if message.begun_at is not None and until > message.begun_at + UNENDED_MOST:
-        _end(task, uow, message, NoticeStep.GIVE_UP)
-    else:
-        task.run_again(uow, run_at=until)
-    return None
 
 
 def _shown(uow: UnitOfWork, message: PushMessage) -> Shown | None:
@@ -139,9 +119,3 @@ def _urgency(kind: NoticeKind) -> Urgency:
     if kind in ALWAYS:
         return Urgency.HIGH  # somebody else may be acting just then
     return Urgency.LOW if kind in GATHER else Urgency.NORMAL
-
-
-def _end(task: Task, uow: UnitOfWork, message: PushMessage, step: NoticeStep) -> None:
-    message.state = NOTICE.next(NoticeState(message.state), step)
-    message.ended_at = uow.now
-    task.finish(uow)

@@ -16,11 +16,11 @@ from app.journey.notices import smtp
 from app.journey.notices.compose import Letter, compose, text_of
 from app.journey.notices.kinds import NoticeKind
 from app.journey.notices.models import Notice
-from app.journey.notices.service import UNENDED_MOST, is_quiet, is_still_so, is_too_soon, is_wanted
+from app.journey.notices.service import is_still_so, is_wanted
 from app.journey.notices.smtp import Envelope, Outcome
-from app.journey.notices.states import NOTICE, NoticeState, NoticeStep
+from app.journey.notices.states import NoticeStep
+from app.journey.notices.trying import end, to_try_now
 from app.people import addresses, recovery, safe_words
-from app.people.customers import lock_customer
 from app.people.models import Customer
 from app.services import Services, Task
 
@@ -33,26 +33,13 @@ def send(task: Task) -> None:
     services, server = task.services, task.services.settings.mail_server
     with services.unit_of_work() as uow:
         task.hold(uow)
-        notice = uow.session.get(Notice, task.payload["notice_id"])
-        if notice is None:  # its customer has erased their space
-            task.finish(uow)
-            uow.commit()
-            return
-        lock_customer(uow.session, notice.customer_id)  # from the first try on, nothing more is gathered for it
-        if notice.state != NoticeState.WAITING:
-            task.finish(uow)
-            uow.commit()
-            return
-        if (until := _waits_until(uow, notice)) is not None:
-            if notice.begun_at is not None and until > notice.begun_at + UNENDED_MOST:
-                _end(task, uow, notice, NoticeStep.GIVE_UP)
-            else:
-                task.run_again(uow, run_at=until)
+        notice = to_try_now(task, uow, uow.session.get(Notice, task.payload["notice_id"]))
+        if notice is None:
             uow.commit()
             return
         letter = _letter(services, uow, notice)
         if server is None or letter is None:
-            _end(task, uow, notice, NoticeStep.LEAVE)
+            end(task, uow, notice, NoticeStep.LEAVE)
             uow.commit()
             return
         notice.tries += 1
@@ -65,20 +52,14 @@ def send(task: Task) -> None:
         task.hold(uow)  # whoever was frozen meanwhile has nothing to say: another one has it
         notice = uow.session.get_one(Notice, notice.id)
         if outcome is Outcome.TAKEN:
-            _end(task, uow, notice, NoticeStep.SEND)
+            end(task, uow, notice, NoticeStep.SEND)
         elif outcome is Outcome.REFUSED:
-            _end(task, uow, notice, NoticeStep.REFUSE)
+            end(task, uow, notice, NoticeStep.REFUSE)
         elif notice.tries > len(PAUSES_S):
-            _end(task, uow, notice, NoticeStep.GIVE_UP)
+            end(task, uow, notice, NoticeStep.GIVE_UP)
         else:
             task.run_again(uow, run_at=uow.now + dt.timedelta(seconds=PAUSES_S[notice.tries - 1]))
         uow.commit()
-
-
-def _waits_until(uow: UnitOfWork, notice: Notice) -> dt.datetime | None:
-    """Until when it is not to be tried: another one was sent a moment ago, or its customer wants none at this hour."""
-    too_soon = is_too_soon(uow.session, notice, now=uow.now)
-    return too_soon if too_soon is not None else is_quiet(uow.session, notice, now=uow.now)
 
 
 def _letter(services: Services, uow: UnitOfWork, notice: Notice) -> Letter | None:
@@ -131,9 +112,3 @@ def _envelope(services: Services, uow: UnitOfWork, notice: Notice, *, date: dt.d
         date=date,
         language=notice.locale,
     )
-
-
-def _end(task: Task, uow: UnitOfWork, notice: Notice, step: NoticeStep) -> None:
-    notice.state = NOTICE.next(NoticeState(notice.state), step)
-    notice.ended_at = uow.now
-    task.finish(uow)

@@ -53,7 +53,7 @@ from app.journey.refunds.read import refunds_of_bill
 from app.people.customers import today_of
 from app.people.vetting import vetting_of
 from app.web.context import services
-from app.web.customers.pages import blueprint, me, named_payment, note_seen
+from app.web.customers.pages import blueprint, me, named_payment, note_seen, page_asked
 from app.web.customers.purchase import Purchase, steps_of
 from app.web.customers.together import round_now
 from app.web.customers.verdicts import allowed_views, ways_of_bill, ways_view
@@ -64,8 +64,6 @@ SHOWN = {
     "to-pay": (InvoiceState.TO_PAY, InvoiceState.IN_PAYMENT),
     "paid": (InvoiceState.PAID,),
 }
-#: how far back a customer can turn the pages of the inbox
-PAGES_MOST = 1000
 #: lines of the panel beside the inbox; the page of consents has all
 YOUR_BANKS_MOST = 4
 #: file endings of what billers send; a download is never opened by the browser as a page
@@ -87,7 +85,7 @@ def inbox() -> ResponseReturnValue:
     wanted = request.args.get("sort")
     # what is paid has no place in anybody's own order
     sort = Sort(wanted) if wanted in set(Sort) and (show, wanted) != ("paid", Sort.MINE) else Sort.DUE
-    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    page = page_asked()
     customer = me().customer
     with services().reading() as uow:
         today = today_of(customer, uow.now)

@@ -8,10 +8,8 @@ from flask.typing import ResponseReturnValue
 from app.journey.notices import read, service
 from app.journey.notices.kinds import NoticeKind
 from app.web.context import services
-from app.web.customers.pages import blueprint, common, me
+from app.web.customers.pages import blueprint, common, me, page_asked
 
-#: how far back a customer can turn the pages
-PAGES_MOST = 1000
 #: where on its page, if not at the top
 ANCHORS = {NoticeKind.BILL_HELD: "held", NoticeKind.DEVICE_ADDED: "devices"}
 #: where there is something to do about what is about no bill, payment or consent
@@ -40,7 +38,7 @@ PLACES = {
 @blueprint.get("/notices")
 def notices() -> ResponseReturnValue:
     """A visit of the demo is nobody's look: what it sees stays unread."""
-    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    page = page_asked()
     mail = services().settings.mail_server is not None
     only = mail and request.args.get("show") == "not-delivered"
     customer_id, locale = me().customer.id, str(common()["locale"])
@@ -59,7 +57,7 @@ def notices() -> ResponseReturnValue:
         only=only,
         places=PLACES,
         anchors=ANCHORS,
-        newer_url=url_for("customers.notices", show=show, page=page - 1 if page > 2 else None) if page > 1 else None,
-        older_url=url_for("customers.notices", show=show, page=page + 1) if more else None,
+        before_url=url_for("customers.notices", show=show, page=page - 1 if page > 2 else None) if page > 1 else None,
+        more_url=url_for("customers.notices", show=show, page=page + 1) if more else None,
         kept_days=service.KEPT.days,
     )

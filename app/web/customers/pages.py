@@ -31,6 +31,9 @@ from connectors.registry import UnknownBank
 
 blueprint = Blueprint("customers", __name__)
 
+#: how far back a list can be turned
+PAGES_MOST = 1000
+
 #: pages for everybody; a payment's pages decide by the trip cookie who may see them
 PUBLIC = frozenset(
     {
@@ -216,6 +219,11 @@ def sent_credential(*, code: str = "no-passkey-answer", so: str = "Nothing was c
     if not isinstance(credential, dict):
         raise Invalid(code, f"The confirmation with your passkey did not arrive. {so}")
     return request.form.get("ceremony", ""), credential
+
+
+def page_asked() -> int:
+    """Which page of a list is asked for, from 1: one that there cannot be is the nearest that can."""
+    return min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
 
 
 def psu() -> PsuContext:

@@ -19,14 +19,13 @@ from app.journey.receipts.checking import check_secret, receipt_of_sheet
 from app.journey.receipts.proofs import proof_of_bill, proof_of_receipt
 from app.journey.receipts.read import RECEIPTS_MOST, ReceiptView, first_and_last_issued, receipt_view, receipts_of
 from app.journey.refunds.read import refunds_of_bill
-from app.people.customers import today_of
+from app.people.customers import start_of, today_of
 from app.people.models import Customer
 from app.web.context import may_be_here, services
 from app.web.customers.filters import time_zone
 from app.web.customers.french import words as _
-from app.web.customers.inbox import PAGES_MOST
 from app.web.customers.limits import address, checking_limit, limiter
-from app.web.customers.pages import blueprint, me, named_receipt
+from app.web.customers.pages import blueprint, me, named_receipt, page_asked
 from app.web.customers.receipt_sheet import Sheet, sheet_of
 
 
@@ -34,7 +33,7 @@ from app.web.customers.receipt_sheet import Sheet, sheet_of
 def receipts() -> ResponseReturnValue:
     """Page after page, or those of one year of the customer's calendar."""
     customer = me().customer
-    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    page = page_asked()
     with services().reading() as uow:
         issued = first_and_last_issued(uow.session, customer_id=customer.id)
         years = _years(customer, *issued) if issued is not None else []
@@ -61,7 +60,7 @@ def _years(customer: Customer, first: dt.datetime, last: dt.datetime) -> list[in
 
 
 def _begins(customer: Customer, year: int) -> dt.datetime:
-    return dt.datetime(year, 1, 1, tzinfo=zoneinfo.ZoneInfo(customer.time_zone))
+    return start_of(dt.date(year, 1, 1), time_zone=customer.time_zone)
 
 
 @blueprint.get("/bills/<inv>/proof")

@@ -18,9 +18,9 @@ from app.journey.search import rules
 from app.journey.search.read import find
 from app.people.customers import today_of
 from app.web.context import services
-from app.web.customers.inbox import PAGES_MOST, linked
+from app.web.customers.inbox import linked
 from app.web.customers.limits import limiter, searching_limit
-from app.web.customers.pages import blueprint, me
+from app.web.customers.pages import blueprint, me, page_asked
 from connectors.money import Money
 
 
@@ -40,7 +40,7 @@ class WhyView:
 def search() -> ResponseReturnValue:
     """This customer's bills by a few words."""
     typed = request.args.get("q", "").replace("\0", "").strip()
-    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    page = page_asked()
     query = rules.read(typed[: rules.QUERY_MOST])
     if len(typed) > rules.QUERY_MOST or query.has_too_many:
         return _page(typed[: rules.QUERY_MOST], is_too_long=True)

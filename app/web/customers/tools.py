@@ -26,13 +26,19 @@ from app.people.models import Customer
 from app.web.context import may_be_here, services
 from app.web.customers.errors import problem
 from app.web.customers.limits import address, limiter, making_tools_limit, tools_limit
-from app.web.customers.pages import blueprint, json_body, me, relying_party, sent_credential
+from app.web.customers.pages import (
+    PAGES_MOST,
+    blueprint,
+    json_body,
+    me,
+    page_asked,
+    relying_party,
+    sent_credential,
+)
 from app.web.customers.verdicts import WaysView, WayView, sentence, ways_of_bill
 from connectors.money import Money
 from consent.base import hash_of
 
-#: how far back a program can turn the pages
-PAGES_MOST = 1000
 _TOKEN = re.compile(rf"{tool_tokens.PREFIX}[A-Za-z0-9_-]{{20,100}}")
 
 # -------------------------------------------------------------------------------------------------- the customer's page
@@ -138,7 +144,7 @@ def _caller() -> str:
 @limiter.limit(tools_limit, key_func=_caller)
 def my_bills() -> ResponseReturnValue:
     """A page of the customer's bills, as the inbox has them."""
-    page = min(max(request.args.get("page", 1, type=int), 1), PAGES_MOST)
+    page = page_asked()
     with services().reading() as uow:
         today = today_of(_customer(), uow.now)
         bills = invoices_of(
